@@ -1,1 +1,24 @@
-"""TODO."""
+"""Keep events and memories: one contract, and the stores that fulfil it."""
+
+from penchant.stores.base import (
+    ForgetReceipt,
+    LoggedEvent,
+    Memory,
+    Outcome,
+    Store,
+    StoreStats,
+)
+from penchant.stores.memory import InProcessStore
+from penchant.stores.urls import blot, open_store
+
+__all__ = [
+    "ForgetReceipt",
+    "InProcessStore",
+    "LoggedEvent",
+    "Memory",
+    "Outcome",
+    "Store",
+    "StoreStats",
+    "blot",
+    "open_store",
+]
