@@ -1,1 +1,29 @@
-"""TODO."""
+"""Sequence encoders: how interest moves with each event."""
+
+from penchant.encoders.base import (
+    MemoryKind,
+    RecurrentState,
+    SequenceEncoder,
+    encoders,
+    map_state,
+    state_bytes,
+)
+from penchant.encoders.recurrent import (
+    GRUEncoder,
+    LSTMEncoder,
+    RecurrentEncoder,
+    SimpleRecurrentEncoder,
+)
+
+__all__ = [
+    "GRUEncoder",
+    "LSTMEncoder",
+    "MemoryKind",
+    "RecurrentEncoder",
+    "RecurrentState",
+    "SequenceEncoder",
+    "SimpleRecurrentEncoder",
+    "encoders",
+    "map_state",
+    "state_bytes",
+]

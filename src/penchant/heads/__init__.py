@@ -1,1 +1,5 @@
-"""TODO."""
+"""Heads: how an interest vector scores items."""
+
+from penchant.heads.scoring import BinaryHead, DotProductHead, Head, heads
+
+__all__ = ["BinaryHead", "DotProductHead", "Head", "heads"]

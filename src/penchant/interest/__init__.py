@@ -1,1 +1,30 @@
-"""TODO."""
+"""What matters in the history: streaming attention, and the readout that fuses it with the encoder's view."""
+
+from penchant.interest.attention import (
+    AdditiveAttention,
+    Decay,
+    DotProductAttention,
+    InterestAttention,
+    MultiHeadAttention,
+    attentions,
+)
+from penchant.interest.elapsed import ElapsedTime, elapsed_bucket
+from penchant.interest.readout import Readout
+from penchant.interest.streaming import RunningSum, advance, empty_sum, merge, scan
+
+__all__ = [
+    "AdditiveAttention",
+    "Decay",
+    "DotProductAttention",
+    "ElapsedTime",
+    "InterestAttention",
+    "MultiHeadAttention",
+    "Readout",
+    "RunningSum",
+    "advance",
+    "attentions",
+    "elapsed_bucket",
+    "empty_sum",
+    "merge",
+    "scan",
+]

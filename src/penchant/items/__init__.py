@@ -1,1 +1,16 @@
-"""TODO."""
+"""What items are to the model: identities, attributes, and what an event adds to its item."""
+
+from penchant.items.base import ItemEncoder, item_encoders
+from penchant.items.behaviour import BehaviourInput
+from penchant.items.features import FeatureArrays, FeatureTable
+from penchant.items.identity import FeatureItems, IdentityItems
+
+__all__ = [
+    "BehaviourInput",
+    "FeatureArrays",
+    "FeatureItems",
+    "FeatureTable",
+    "IdentityItems",
+    "ItemEncoder",
+    "item_encoders",
+]

@@ -1,0 +1,157 @@
+"""Recurrent encoders over packed histories: simple recurrent network, LSTM and GRU.
+
+torch runs the recurrences; this file only lays packed rows out time step by time step, so that no step is spent on
+padding, and keeps the carried state a value.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from penchant.encoders.base import RecurrentState, SequenceEncoder, encoders
+from penchant.packed import PackedVectors
+
+
+class TimeMajor(NamedTuple):
+    """How packed rows are laid out step by step, longest history first.
+
+    `users` (B',) those with events, longest first; `place` (N,) where each row goes; `sizes` (T,) users at each step.
+    """
+
+    users: Tensor
+    place: Tensor
+    sizes: Tensor
+
+
+def time_major(offsets: Tensor, user: Tensor) -> TimeMajor:
+    """Return the layout of the rows by time step.
+
+    Examples
+    --------
+    >>> layout = time_major(torch.tensor([0, 1, 1, 4]), torch.tensor([0, 2, 2, 2]))
+    >>> layout.users.tolist(), layout.place.tolist(), layout.sizes.tolist()
+    ([2, 0], [1, 0, 2, 3], [2, 1, 1])
+    """
+    lengths = offsets.diff()
+    users = torch.argsort(lengths, descending=True, stable=True)[: int((lengths > 0).sum())]
+    rank = torch.empty_like(lengths)
+    rank[users] = torch.arange(users.shape[0], device=users.device)
+    age = torch.arange(user.shape[0], device=user.device) - offsets[user]  # (N,) row within its user
+    sizes = torch.bincount(age)  # (T,)
+    starts = sizes.cumsum(0) - sizes
+    return TimeMajor(users, starts[age] + rank[user], sizes)
+
+
+class RecurrentEncoder(SequenceEncoder):
+    """A stack of recurrent layers whose state is their hidden vectors.
+
+    Parameters
+    ----------
+    width
+        Width D of events and hidden vectors.
+    num_layers
+        Layers L of the stack.
+    dropout_rate
+        Dropout between the layers (there is none behind the last).
+
+    Notes
+    -----
+    Memory per user: L · D numbers, twice that for the LSTM. Work per event: O(L · D²), in both forms.
+    """
+
+    network: ClassVar[type[nn.RNNBase]]
+    has_cell: ClassVar[bool] = False
+
+    def __init__(self, width: int, num_layers: int = 1, dropout_rate: float = 0.0) -> None:
+        super().__init__()
+        self.width = width
+        self.num_layers = num_layers
+        between = dropout_rate if num_layers > 1 else 0.0
+        self.layers = self.network(width, width, num_layers, dropout=between)
+
+    def initial_state(self, num_users: int) -> RecurrentState:
+        """Return zeros: hidden (B, L, D) and, for the LSTM, a cell of the same shape."""
+        weight: Tensor = self.layers.weight_hh_l0  # type: ignore[assignment]
+        hidden = weight.new_zeros(num_users, self.num_layers, self.width)
+        return RecurrentState(hidden, hidden if self.has_cell else hidden[:, :, :0])
+
+    def forward(
+        self, events: PackedVectors, state: RecurrentState | None = None
+    ) -> tuple[Tensor, RecurrentState]:
+        """Read all events; users without events keep their state."""
+        state = self.initial_state(events.num_users) if state is None else state
+        if events.x.shape[0] == 0:
+            return events.x, state
+        layout = time_major(events.offsets, events.user)
+        ordered = torch.empty_like(layout.place)
+        ordered[layout.place] = torch.arange(layout.place.shape[0], device=ordered.device)
+        packed = PackedSequence(events.x[ordered], layout.sizes.cpu())
+        output, last = self.layers(packed, self._carried(state, layout.users))
+        return output.data[layout.place], self._kept(state, layout.users, last)
+
+    def step(self, events: PackedVectors, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
+        """Read one event per user."""
+        users = torch.arange(events.num_users, device=events.x.device)
+        output, last = self.layers(events.x.unsqueeze(0), self._carried(state, users))  # (1, B, D)
+        return output[0], self._kept(state, users, last)
+
+    def _carried(
+        self, state: RecurrentState, users: Tensor
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the users' state as torch wants it: layers first."""
+        hidden = state.hidden[users].transpose(0, 1).contiguous()  # (L, B', D)
+        if not self.has_cell:
+            return hidden
+        return hidden, state.cell[users].transpose(0, 1).contiguous()
+
+    def _kept(
+        self, state: RecurrentState, users: Tensor, last: Tensor | tuple[Tensor, Tensor]
+    ) -> RecurrentState:
+        """Return a new state in which the given users have moved on."""
+        hidden, cell = last if isinstance(last, tuple) else (last, None)
+        moved = state.hidden.index_copy(0, users, hidden.transpose(0, 1))
+        if cell is None:
+            return RecurrentState(moved, state.cell)
+        return RecurrentState(moved, state.cell.index_copy(0, users, cell.transpose(0, 1)))
+
+
+@encoders.register("rnn")
+class SimpleRecurrentEncoder(RecurrentEncoder):
+    """Elman's recurrent network with tanh.
+
+    References
+    ----------
+    J. Elman, "Finding structure in time", 1990.
+    """
+
+    network = nn.RNN
+
+
+@encoders.register("lstm")
+class LSTMEncoder(RecurrentEncoder):
+    """Long short-term memory.
+
+    References
+    ----------
+    S. Hochreiter, J. Schmidhuber, "Long short-term memory", 1997.
+    """
+
+    network = nn.LSTM
+    has_cell = True
+
+
+@encoders.register("gru")
+class GRUEncoder(RecurrentEncoder):
+    """Gated recurrent unit, the encoder of GRU4Rec.
+
+    References
+    ----------
+    K. Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014, equations 5-8;
+    B. Hidasi et al., "Session-based recommendations with recurrent neural networks", 2016.
+    """
+
+    network = nn.GRU

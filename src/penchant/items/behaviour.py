@@ -1,0 +1,72 @@
+"""What an event adds to its item on the way into the encoder: the kind of behaviour and its value."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from penchant.packed import PackedEvents
+
+
+class BehaviourInput(nn.Module):
+    """Vector of an event from the vector of its item: x = e_item + type + value.
+
+    Parameters
+    ----------
+    width
+        Width D.
+    num_event_types
+        Kinds of behaviour in the log.
+    use_event_type
+        Whether the kind of behaviour counts.
+    use_value
+        Whether the event's value (a rating, a price, seconds watched) counts.
+    dropout_rate
+        Dropout on the vectors.
+
+    Notes
+    -----
+    What type and value add starts at zero. A missing value has a vector of its own.
+    """
+
+    value_mean: Tensor
+    value_scale: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        num_event_types: int = 1,
+        use_event_type: bool = True,
+        use_value: bool = True,
+        dropout_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.dropout_rate = dropout_rate
+        typed = use_event_type and num_event_types > 1
+        self.types = nn.Embedding(num_event_types, width) if typed else None
+        self.value = nn.Linear(2, width, bias=False) if use_value else None
+        self.register_buffer("value_mean", torch.tensor(0.0))
+        self.register_buffer("value_scale", torch.tensor(1.0))
+        for part in (self.types, self.value):
+            if part is not None:
+                nn.init.zeros_(part.weight)
+
+    def fit_values(self, value: Tensor) -> None:
+        """Remember mean and spread of the training part's values (N,); missing ones do not count."""
+        known = value[~value.isnan()].double()
+        if len(known):
+            self.value_mean.copy_(known.mean())
+            self.value_scale.copy_(known.std(correction=0).clamp(min=1e-6))
+
+    def forward(self, item_vectors: Tensor, events: PackedEvents) -> Tensor:
+        """Return (N, D) vectors of the events."""
+        x = item_vectors
+        if self.types is not None:
+            x = x + self.types(events.event_type.clamp(0, self.types.num_embeddings - 1))
+        if self.value is not None:
+            known = ~events.value.isnan()
+            scaled = (events.value.nan_to_num() - self.value_mean) / self.value_scale
+            pair = torch.stack([scaled.clamp(-10, 10) * known, (~known).to(scaled.dtype)], dim=1)
+            x = x + self.value(pair.to(x.dtype))
+        return F.dropout(x, self.dropout_rate, self.training)

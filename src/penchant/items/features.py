@@ -1,0 +1,47 @@
+"""Attributes of items as tensors that travel with the model: numbers, categories, and bags of categories."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class FeatureArrays(Protocol):
+    """Attributes of I items as arrays; see `penchant.events.ItemFeatures`."""
+
+    categorical: np.ndarray
+    cardinalities: tuple[int, ...]
+    numeric: np.ndarray
+    bag_index: np.ndarray
+    bag_offsets: np.ndarray
+    bag_size: int
+
+
+class FeatureTable(nn.Module):
+    """Attributes of I items, kept as buffers.
+
+    Parameters
+    ----------
+    arrays
+        `categorical` (I, F) int64 below `cardinalities`, `numeric` (I, G) float32, and bags: members
+        `bag_index` (nnz,) below `bag_size`, item i owning `bag_offsets[i]` to `bag_offsets[i + 1]`.
+    """
+
+    categorical: Tensor
+    numeric: Tensor
+    bag_index: Tensor
+    bag_offsets: Tensor
+
+    def __init__(self, arrays: FeatureArrays) -> None:
+        super().__init__()
+        self.cardinalities = tuple(arrays.cardinalities)
+        self.bag_size = int(arrays.bag_size)
+        self.register_buffer("categorical", torch.as_tensor(arrays.categorical, dtype=torch.int64))
+        self.register_buffer("numeric", torch.as_tensor(arrays.numeric, dtype=torch.float32))
+        self.register_buffer("bag_index", torch.as_tensor(arrays.bag_index, dtype=torch.int64))
+        # torch wants the starts alone; the end of the last bag is the end of the index.
+        starts = torch.as_tensor(arrays.bag_offsets[:-1], dtype=torch.int64)
+        self.register_buffer("bag_offsets", starts)

@@ -1,0 +1,227 @@
+"""The interest model: items + encoder + interest + head, over whole histories or one event at a time.
+
+`forward` trains and evaluates, `step` serves, `read` answers. A user is a `ModelState` and nothing else: a value that
+comes in and goes out. What is stored, and when, is not decided here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from penchant.encoders import SequenceEncoder, state_bytes
+from penchant.heads import Head
+from penchant.interest import InterestAttention, Readout, RunningSum
+from penchant.items import BehaviourInput, ItemEncoder
+from penchant.packed import NO_ELAPSED, NO_TIME, PackedEvents, PackedVectors, last_rows
+
+
+class ModelState(NamedTuple):
+    """All that is remembered of B users.
+
+    `encoder` and `attention` are the parts' own states, `hidden` (B, D) the encoder's last vector H, `last_time_ms`
+    (B,) int64 the newest known event time or `NO_TIME`, `num_events` (B,) int64.
+    """
+
+    encoder: Any
+    attention: RunningSum
+    hidden: Tensor
+    last_time_ms: Tensor
+    num_events: Tensor
+
+
+class Trace(NamedTuple):
+    """What a user's memory would show after each event: X^ `attended` (N, D) and H `hidden` (N, D)."""
+
+    attended: Tensor
+    hidden: Tensor
+
+    def rows(self, index: Tensor) -> Trace:
+        """Return the given rows."""
+        return Trace(self.attended[index], self.hidden[index])
+
+
+class Query(NamedTuple):
+    """How interest is asked for: `at_ms` (B,) int64 the time of asking, `NO_TIME` where it does not matter."""
+
+    at_ms: Tensor
+
+
+class Interest(NamedTuple):
+    """What a user is inclined to: `vectors` (B, K, D), and `weights` (B, K) of the K interests."""
+
+    vectors: Tensor
+    weights: Tensor
+
+
+class InterestModel(nn.Module):
+    """A user's interest as a memory that every event moves by one step.
+
+    Parameters
+    ----------
+    items
+        Vectors of the items, shared by input and output.
+    behaviour
+        What an event adds to its item's vector.
+    encoder
+        How interest moves.
+    interest
+        What matters in the history.
+    readout
+        Fuses both into an interest vector.
+    head
+        Scores items by the interest vector.
+
+    Relations
+    ---------
+    `step` over a history, one event at a time, gives the state and the trace of `forward` over the whole.
+    """
+
+    def __init__(
+        self,
+        items: ItemEncoder,
+        behaviour: BehaviourInput,
+        encoder: SequenceEncoder,
+        interest: InterestAttention,
+        readout: Readout,
+        head: Head,
+    ) -> None:
+        super().__init__()
+        self.items = items
+        self.behaviour = behaviour
+        self.encoder = encoder
+        self.interest = interest
+        self.readout_layers = readout
+        self.head = head
+
+    @property
+    def num_items(self) -> int:
+        """Items I in the catalogue."""
+        return self.items.num_items
+
+    @property
+    def width(self) -> int:
+        """Width D of vectors."""
+        return self.interest.width
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of one user's memory, constant in the length of the history."""
+        return state_bytes(self.initial_state(1))
+
+    def initial_state(self, num_users: int) -> ModelState:
+        """Return the memory of users without events."""
+        attention = self.interest.initial_state(num_users)
+        return ModelState(
+            self.encoder.initial_state(num_users),
+            attention,
+            attention.total.new_zeros(num_users, self.width),
+            torch.full((num_users,), NO_TIME, dtype=torch.int64, device=attention.weight.device),
+            torch.zeros(num_users, dtype=torch.int64, device=attention.weight.device),
+        )
+
+    def table(self) -> Tensor:
+        """Return (I, D) vectors of all items."""
+        return self.items.table()
+
+    def forward(
+        self, events: PackedEvents, state: ModelState | None = None, table: Tensor | None = None
+    ) -> tuple[Trace, ModelState]:
+        """Fold whole histories.
+
+        Parameters
+        ----------
+        events
+            Histories of B users, none of them necessarily long.
+        state
+            What is remembered of the users so far; nothing when left out.
+        table
+            (I, D) item vectors where the caller has them already.
+
+        Returns
+        -------
+        trace, state
+            What the memory shows after each event, and the memory after the last.
+        """
+        state = self.initial_state(events.num_users) if state is None else state
+        vectors = self._vectors(events, state, table)
+        hidden, encoder = self.encoder(vectors, state.encoder)
+        attended, attention = self.interest(vectors, hidden, state.attention)
+        return Trace(attended, hidden), self._next(events, state, encoder, attention, hidden)
+
+    def step(
+        self, events: PackedEvents, state: ModelState, table: Tensor | None = None
+    ) -> ModelState:
+        """Fold one event per user (N = B) in constant time."""
+        assert events.item_index.shape[0] == events.num_users, "a step takes one event per user"
+        vectors = self._vectors(events, state, table)
+        hidden, encoder = self.encoder.step(vectors, state.encoder)
+        _, attention = self.interest.step(vectors, hidden, state.attention)
+        return self._next(events, state, encoder, attention, hidden)
+
+    def trace_of(self, state: ModelState) -> Trace:
+        """Return what memories show (N = B)."""
+        return Trace(self.interest.attended(state.attention), state.hidden)
+
+    def readout(self, trace: Trace, elapsed_ms: Tensor) -> Tensor:
+        """Return (M, D) interest vectors, `elapsed_ms` (M,) after the last event; `NO_ELAPSED` where unknown."""
+        return self.readout_layers(trace.attended, trace.hidden, elapsed_ms)
+
+    def read(self, state: ModelState, query: Query) -> Interest:
+        """Return the interest of B users when asked; no history is folded."""
+        elapsed_ms = elapsed_between(state.last_time_ms, query.at_ms)
+        vectors = self.readout(self.trace_of(state), elapsed_ms).unsqueeze(1)  # (B, 1, D)
+        return Interest(vectors, torch.ones_like(vectors[:, :, 0]))
+
+    def scores(self, vectors: Tensor, table: Tensor | None = None) -> Tensor:
+        """Return (M, I) scores of all items for interest vectors (M, D)."""
+        return self.head(vectors, self.table() if table is None else table)
+
+    def _vectors(
+        self, events: PackedEvents, state: ModelState, table: Tensor | None
+    ) -> PackedVectors:
+        """Return the events as vectors with the time since the event before."""
+        index = events.item_index
+        item_vectors = self.items(index) if table is None else table[index]
+        starts = torch.zeros_like(index, dtype=torch.bool)
+        starts[events.offsets[:-1][events.lengths > 0]] = True
+        user = events.user
+        before = torch.where(starts, state.last_time_ms[user], events.time_ms.roll(1))
+        return PackedVectors(
+            self.behaviour(item_vectors, events),
+            elapsed_between(before, events.time_ms),
+            starts & (state.num_events[user] == 0),
+            events.offsets,
+        )
+
+    def _next(
+        self,
+        events: PackedEvents,
+        state: ModelState,
+        encoder: Any,
+        attention: RunningSum,
+        hidden: Tensor,
+    ) -> ModelState:
+        """Return the memory after the events."""
+        return ModelState(
+            encoder,
+            attention,
+            last_rows(hidden, events.offsets, state.hidden),
+            last_rows(events.time_ms, events.offsets, state.last_time_ms),
+            state.num_events + events.lengths,
+        )
+
+
+def elapsed_between(before_ms: Tensor, after_ms: Tensor) -> Tensor:
+    """Return (N,) milliseconds between two times, 0 where they run backwards, `NO_ELAPSED` where one is unknown.
+
+    Examples
+    --------
+    >>> before = torch.tensor([1_000, NO_TIME, 5_000])
+    >>> elapsed_between(before, torch.tensor([4_000, 4_000, 4_000])).tolist()
+    [3000, -1, 0]
+    """
+    known = (before_ms != NO_TIME) & (after_ms != NO_TIME)
+    return torch.where(known, (after_ms - before_ms).clamp(min=0), NO_ELAPSED)
