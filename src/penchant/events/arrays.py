@@ -10,6 +10,9 @@ from enum import IntEnum
 
 import numpy as np
 
+NO_TIME = -(2**62)
+"""The `time_ms` of an event whose time is unknown; the same number as in `penchant.packed`."""
+
 UNKNOWN_ITEM = -1
 """The item index of an event whose item is not in the vocabulary."""
 
