@@ -106,7 +106,9 @@ class PackedEvents:
         flat = [index for history in items for index in history]
         size = len(flat)
 
-        def column(given: Sequence[Sequence[float]] | None, name: str, missing: float, dtype: torch.dtype) -> Tensor:
+        def column(
+            given: Sequence[Sequence[float]] | None, name: str, missing: float, dtype: torch.dtype
+        ) -> Tensor:
             if given is None:
                 return torch.full((size,), missing, dtype=dtype)
             for user, (history, want) in enumerate(zip(given, lengths, strict=True)):
@@ -157,7 +159,10 @@ class PackedEvents:
     def to(self, device: torch.device | str) -> PackedEvents:
         """Return the events on a device."""
         return PackedEvents(
-            *(getattr(self, name).to(device) for name in ("item_index", "event_type", "value", "time_ms", "context", "offsets"))
+            *(
+                getattr(self, name).to(device)
+                for name in ("item_index", "event_type", "value", "time_ms", "context", "offsets")
+            )
         )
 
 

@@ -40,7 +40,9 @@ def time_major(offsets: Tensor, user: Tensor) -> TimeMajor:
     users = torch.argsort(lengths, descending=True, stable=True)[: int((lengths > 0).sum())]
     rank = torch.empty_like(lengths)
     rank[users] = torch.arange(users.shape[0], device=users.device)
-    age = torch.arange(user.shape[0], device=user.device) - offsets[user]  # (N,) row within its user
+    age = (
+        torch.arange(user.shape[0], device=user.device) - offsets[user]
+    )  # (N,) row within its user
     sizes = torch.bincount(age)  # (T,)
     starts = sizes.cumsum(0) - sizes
     return TimeMajor(users, starts[age] + rank[user], sizes)
@@ -99,9 +101,7 @@ class RecurrentEncoder(SequenceEncoder):
         output, last = self.layers(events.x.unsqueeze(0), self._carried(state, users))  # (1, B, D)
         return output[0], self._kept(state, users, last)
 
-    def _carried(
-        self, state: RecurrentState, users: Tensor
-    ) -> Tensor | tuple[Tensor, Tensor]:
+    def _carried(self, state: RecurrentState, users: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Return the users' state as torch wants it: layers first."""
         hidden = state.hidden[users].transpose(0, 1).contiguous()  # (L, B', D)
         if not self.has_cell:

@@ -62,7 +62,9 @@ class FeatureItems(ItemEncoder):
         self.vectors = nn.Embedding(num_items, width)
         nn.init.normal_(self.vectors.weight, std=width**-0.5)
         self.features = features
-        self.categories = nn.ModuleList(nn.Embedding(size, width) for size in features.cardinalities)
+        self.categories = nn.ModuleList(
+            nn.Embedding(size, width) for size in features.cardinalities
+        )
         self.bag = nn.Embedding(max(features.bag_size, 1), width)
         self.numbers = nn.Linear(max(features.numeric.shape[1], 1), width, bias=False)
         for part in (*self.categories, self.bag, self.numbers):
