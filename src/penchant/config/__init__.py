@@ -1,0 +1,18 @@
+"""The settings of a model and its training, read in layers and checked with the constructors."""
+
+from penchant.config.build import build_loss, build_model
+from penchant.config.parts import Part
+from penchant.config.recipes import Recipe, recipes
+from penchant.config.settings import EvaluationSettings, TrainingSettings
+from penchant.config.tree import Config
+
+__all__ = [
+    "Config",
+    "EvaluationSettings",
+    "Part",
+    "Recipe",
+    "TrainingSettings",
+    "build_loss",
+    "build_model",
+    "recipes",
+]

@@ -1,0 +1,114 @@
+"""The parts of a model as sections of a configuration: which there are, and what each may set.
+
+A part's constructor is the schema of its settings: what it takes and which types and defaults.
+The rooms of the parts are imported when first asked for, so that listing recipes does not wait
+for torch.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final, get_type_hints
+
+from pydantic import BaseModel, create_model
+
+from penchant.config.settings import ObjectiveSettings, Settings
+from penchant.registry import Registry
+
+KINDS: Final = {
+    "items": "identity",
+    "behaviour": "",
+    "encoder": "gru",
+    "interest": "multi_head",
+    "readout": "",
+    "head": "dot",
+    "loss": "full_softmax",
+}
+"""The sections of parts with their default kinds; no kind where a part has one form only."""
+
+SIZES: Final = frozenset({"width", "num_items", "num_event_types", "features"})
+"""What a constructor is given when a model is built; everything else it takes is a setting."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the model: its kind and the settings of its constructor.
+
+    Parameters
+    ----------
+    kind
+        Name in the room's table; empty where the part has one form only.
+    settings
+        All settings of that kind, defaults filled in.
+    """
+
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+
+    def __repr__(self) -> str:
+        return f"Part({self.kind!r}, {dict(self.settings)!r})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the section as it stands in a file."""
+        return {**({"kind": self.kind} if self.kind else {}), **self.settings}
+
+
+@cache
+def _rooms() -> dict[str, Registry[Any] | type]:
+    """Return the table of each section, or the one class that it can be."""
+    from penchant.encoders import encoders
+    from penchant.heads import heads
+    from penchant.interest import Readout, attentions
+    from penchant.items import BehaviourInput, item_encoders
+    from penchant.losses import losses
+
+    return {
+        "items": item_encoders,
+        "behaviour": BehaviourInput,
+        "encoder": encoders,
+        "interest": attentions,
+        "readout": Readout,
+        "head": heads,
+        "loss": losses,
+    }
+
+
+def kinds(section: str) -> list[str]:
+    """Return the kinds that a section may name; none where it has one form only."""
+    room = _rooms()[section]
+    return list(room) if isinstance(room, Registry) else []
+
+
+def member(section: str, kind: str) -> type[Any]:
+    """Return the class of a kind."""
+    room = _rooms()[section]
+    return room.get(kind) if isinstance(room, Registry) else room
+
+
+@cache
+def schema(section: str, kind: str) -> type[BaseModel]:
+    """Return the settings of a kind with types and defaults, read from its constructor."""
+    constructor = member(section, kind)
+    hints = get_type_hints(constructor.__init__)
+    entries: dict[str, Any] = {
+        name: (hints[name], ... if entry.default is entry.empty else entry.default)
+        for name, entry in inspect.signature(constructor).parameters.items()
+        if name not in SIZES and entry.kind is entry.POSITIONAL_OR_KEYWORD
+    }
+    base = ObjectiveSettings if section == "loss" else Settings
+    return create_model(constructor.__name__, __base__=base, **entries)
+
+
+def build(section: str, part: Part, sizes: Mapping[str, Any]) -> Any:
+    """Build a part from those of its settings and of the sizes that its constructor asks for."""
+    constructor = member(section, part.kind)
+    asked = inspect.signature(constructor).parameters
+    given = {**part.settings, **sizes}
+    return constructor(**{name: value for name, value in given.items() if name in asked})

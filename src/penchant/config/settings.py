@@ -1,0 +1,80 @@
+"""The settings that belong to no part of the model: how it is fitted and how it is ranked.
+
+Types and ranges stand here once; the defaults are the values of the recipe `default`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """A frozen section whose values have exactly the types that it declares."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class WidthSettings(Settings):
+    """The one setting that stands above the sections: the width D of all vectors."""
+
+    width: int = Field(64, ge=1)
+
+
+class TrainingSettings(Settings):
+    """How a model is fitted.
+
+    Notes
+    -----
+    A batch holds about `batch_events` events in windows of at most `window` events of one user;
+    `max_windows` (0: no limit) caps the windows of one user in one epoch. `drop_time_share` of the
+    windows lose their times, so that bare lists of items are learned too. The best epoch by
+    `metric` on the validation part is kept; after `patience` epochs without a better one the
+    training ends. `schedule` says what follows after `warmup_steps`. `validation_users`,
+    `num_threads`, `checkpoint_minutes` and `max_minutes` mean no limit, torch's own choice, none
+    within an epoch, and no limit when they are 0.
+    """
+
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    batch_events: int = Field(8192, ge=1)
+    window: int = Field(200, ge=2)
+    max_windows: int = Field(0, ge=0)
+    num_epochs: int = Field(100, ge=1)
+    patience: int = Field(10, ge=1)
+    metric: str = Field("ndcg@10", pattern=r"^(ndcg|hit|recall|mrr|map|precision)@[1-9]\d*$")
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(100, ge=0)
+    max_gradient_norm: float = Field(1.0, gt=0)
+    drop_time_share: float = Field(0.1, ge=0, le=1)
+    seed: int = Field(0, ge=0)
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    num_threads: int = Field(0, ge=0)
+    validation_users: int = Field(0, ge=0)
+    checkpoint_minutes: float = Field(10.0, ge=0)
+    max_minutes: float = Field(0.0, ge=0)
+    tracker: Literal["tensorboard", "none"] = "tensorboard"
+
+
+class ObjectiveSettings(Settings):
+    """What the section of the loss may set beside the settings of its kind.
+
+    Notes
+    -----
+    L = L_seq + `interest_weight` · L_int; L_int is computed at each window's last position and at
+    `interest_share` of the others. For the binary loss an event was taken where its value is at
+    least `least_value` and its type is among `taken_types`, where these are given.
+    """
+
+    interest_weight: float = Field(0.1, ge=0)
+    interest_share: float = Field(0.1, ge=0, le=1)
+    least_value: float | None = None
+    taken_types: tuple[str, ...] = Field((), strict=False)
+
+
+class EvaluationSettings(Settings):
+    """How a model is ranked."""
+
+    exclude_seen: bool = True
+    block_events: int = Field(50_000, ge=1)

@@ -1,0 +1,92 @@
+"""AdamW with the groups that decay and those that do not, and the learning rate of each step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from penchant.config import TrainingSettings
+
+
+def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+    """Return AdamW in which matrices decay; embeddings, biases, norms and other vectors do not.
+
+    Notes
+    -----
+    An item vector gets a gradient only through its own events, so decay would pull rare items to zero faster than
+    their events can push back.
+
+    References
+    ----------
+    I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
+    """
+    decaying, other = [], []
+    for parameter, decays in _parameters(model):
+        (decaying if decays else other).append(parameter)
+    groups = [
+        {"params": decaying, "weight_decay": settings.weight_decay},
+        {"params": other, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=settings.learning_rate
+    )
+
+
+def _parameters(model: nn.Module) -> Iterator[tuple[nn.Parameter, bool]]:
+    """Yield each parameter once, with whether it decays."""
+    seen: set[int] = set()
+    for module in model.modules():
+        is_embedding = isinstance(module, nn.Embedding | nn.EmbeddingBag)
+        for parameter in module.parameters(recurse=False):
+            if parameter.requires_grad and id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield parameter, parameter.dim() >= 2 and not is_embedding
+
+
+def learning_rate(settings: TrainingSettings, step: int, share_done: float) -> float:
+    """Return the learning rate of a step (counted from 0).
+
+    Parameters
+    ----------
+    settings
+        Peak, warm-up and form.
+    step
+        Optimizer steps done.
+    share_done
+        Share of the whole training that is done; only the cosine looks at it, so that a constant rate does not
+        depend on `num_epochs` and a training can be made longer afterwards.
+
+    Examples
+    --------
+    >>> settings = TrainingSettings(learning_rate=0.1, warmup_steps=4)
+    >>> [learning_rate(settings, step, 0.0) for step in (0, 1, 3, 9)]
+    [0.025, 0.05, 0.1, 0.1]
+    """
+    peak = settings.learning_rate
+    if step < settings.warmup_steps:
+        return peak * (step + 1) / settings.warmup_steps
+    if settings.schedule == "cosine":
+        return peak * (1 + math.cos(math.pi * min(share_done, 1.0))) / 2
+    return peak
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimizer's state as named tensors; what `restore_optimizer` reads."""
+    return {
+        f"{index}.{name}": value
+        for index, entries in optimizer.state_dict()["state"].items()
+        for name, value in entries.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back a state that `optimizer_tensors` gave, for the same parameters in the same order."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, entry = name.split(".", 1)
+        state.setdefault(int(index), {})[entry] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
