@@ -1,8 +1,8 @@
 """The tree of errors that Penchant raises on purpose.
 
-Every leaf is also a built-in that a caller would expect (`ValueError`, `KeyError`, …). A message says what must hold,
-what was found and where, and how to mend it. The command line and the server map this tree to exit codes and
-status codes, each in one place.
+Every leaf is also a built-in that a caller would expect (`ValueError`, `KeyError`, …). A message
+says what must hold, what was found and where, and how to mend it. The command line and the server
+map this tree to exit codes and status codes, each in one place.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class UsageError(PenchantError, ValueError):
     exit_code = 2
 
 
-class EnvironmentFault(PenchantError, OSError):
+class EnvironmentFault(PenchantError, OSError):  # noqa: N818  EnvironmentError is taken
     """The surroundings fail: network, disk, port."""
 
     code = "environment"

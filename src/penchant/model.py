@@ -1,7 +1,7 @@
-"""The interest model: items + encoder + interest + head, over whole histories or one event at a time.
+"""The interest model: items + encoder + interest + head, whole histories or event by event.
 
-`forward` trains and evaluates, `step` serves, `read` answers. A user is a `ModelState` and nothing else: a value that
-comes in and goes out. What is stored, and when, is not decided here.
+`forward` trains and evaluates, `step` serves, `read` answers. A user is a `ModelState` and nothing
+else: a value that comes in and goes out. What is stored, and when, is not decided here.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from penchant.packed import NO_ELAPSED, NO_TIME, PackedEvents, PackedVectors, la
 class ModelState(NamedTuple):
     """All that is remembered of B users.
 
-    `encoder` and `attention` are the parts' own states, `hidden` (B, D) the encoder's last vector H, `last_time_ms`
-    (B,) int64 the newest known event time or `NO_TIME`, `num_events` (B,) int64.
+    `encoder` and `attention` are the parts' own states, `hidden` (B, D) the encoder's last vector
+    H, `last_time_ms` (B,) int64 the newest known event time or `NO_TIME`, `num_events` (B,) int64.
     """
 
     encoder: Any
@@ -33,7 +33,10 @@ class ModelState(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What a user's memory would show after each event: X^ `attended` (N, D) and H `hidden` (N, D)."""
+    """What a user's memory would show after each event.
+
+    X^ `attended` (N, D) and H `hidden` (N, D).
+    """
 
     attended: Tensor
     hidden: Tensor
@@ -44,7 +47,10 @@ class Trace(NamedTuple):
 
 
 class Query(NamedTuple):
-    """How interest is asked for: `at_ms` (B,) int64 the time of asking, `NO_TIME` where it does not matter."""
+    """How interest is asked for.
+
+    `at_ms` (B,) int64 the time of asking, `NO_TIME` where it does not matter.
+    """
 
     at_ms: Tensor
 
@@ -76,7 +82,8 @@ class InterestModel(nn.Module):
 
     Relations
     ---------
-    `step` over a history, one event at a time, gives the state and the trace of `forward` over the whole.
+    `step` over a history, one event at a time, gives the state and the trace of `forward` over the
+    whole.
     """
 
     def __init__(
@@ -166,7 +173,10 @@ class InterestModel(nn.Module):
         return Trace(self.interest.attended(state.attention), state.hidden)
 
     def readout(self, trace: Trace, elapsed_ms: Tensor) -> Tensor:
-        """Return (M, D) interest vectors, `elapsed_ms` (M,) after the last event; `NO_ELAPSED` where unknown."""
+        """Return (M, D) interest vectors, `elapsed_ms` (M,) after the last event.
+
+        `NO_ELAPSED` where unknown.
+        """
         return self.readout_layers(trace.attended, trace.hidden, elapsed_ms)
 
     def read(self, state: ModelState, query: Query) -> Interest:
@@ -215,7 +225,9 @@ class InterestModel(nn.Module):
 
 
 def elapsed_between(before_ms: Tensor, after_ms: Tensor) -> Tensor:
-    """Return (N,) milliseconds between two times, 0 where they run backwards, `NO_ELAPSED` where one is unknown.
+    """Return (N,) milliseconds between two times.
+
+    0 where they run backwards, `NO_ELAPSED` where one is unknown.
 
     Examples
     --------

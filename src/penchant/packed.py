@@ -1,7 +1,8 @@
 """Histories of many users, end to end, with no padding between them.
 
-`PackedEvents` is what a log looks like to the model, `PackedVectors` what an encoder reads once items have become
-vectors. User `u` owns rows `offsets[u]` to `offsets[u + 1]`. A dense padded form is made nowhere but in `pad`.
+`PackedEvents` is what a log looks like to the model, `PackedVectors` what an encoder reads once
+items have become vectors. User `u` owns rows `offsets[u]` to `offsets[u + 1]`. A dense padded form
+is made nowhere but in `pad`.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class PackedEvents:
         assert int(self.offsets[0]) == 0, "offsets start at 0"
         if int(self.offsets[-1]) != num_events:
             raise ShapeError(
-                f"offsets must end at the number of events ({num_events}) but end at {int(self.offsets[-1])}.",
+                f"offsets must end at the number of events ({num_events}) "
+                f"but end at {int(self.offsets[-1])}.",
                 "Build batches with PackedEvents.from_lists.",
             )
 
@@ -114,7 +116,8 @@ class PackedEvents:
             for user, (history, want) in enumerate(zip(given, lengths, strict=True)):
                 if len(history) != want:
                     raise ShapeError(
-                        f"{name} must match the items: user {user} has {want} items and {len(history)} {name}.",
+                        f"{name} must match the items: user {user} has {want} items "
+                        f"and {len(history)} {name}.",
                         "Give one entry per event.",
                     )
             return torch.tensor([entry for history in given for entry in history], dtype=dtype)
@@ -175,8 +178,8 @@ class PackedVectors:
     x
         (N, D) vectors of the events.
     elapsed_ms
-        (N,) int64 time since the user's event before, `NO_ELAPSED` where unknown; the model computes it, from the
-        memory's last time where the event before is not in this batch.
+        (N,) int64 time since the user's event before, `NO_ELAPSED` where unknown; the model
+        computes it, from the memory's last time where the event before is not in this batch.
     is_first
         (N,) bool, the very first event of a user's history.
     offsets
@@ -236,7 +239,8 @@ def last_rows(per_event: Tensor, offsets: Tensor, otherwise: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> last_rows(torch.tensor([5, 6, 7, 8]), torch.tensor([0, 3, 3, 4]), torch.tensor([0, -1, 0])).tolist()
+    >>> offsets = torch.tensor([0, 3, 3, 4])
+    >>> last_rows(torch.tensor([5, 6, 7, 8]), offsets, torch.tensor([0, -1, 0])).tolist()
     [7, -1, 8]
     """
     has_rows = offsets.diff() > 0

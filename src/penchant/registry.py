@@ -1,7 +1,7 @@
 """Tables in which every pluggable part of a room is found by its kind.
 
-A configuration names a part (`kind = "gru"`), never an import path. The constructor of the part is the schema of its
-settings. Nothing here imports torch.
+A configuration names a part (`kind = "gru"`), never an import path. The constructor of the part is
+the schema of its settings. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class Registry(Generic[T]):
     def build(self, kind: str, settings: dict[str, Any], **given: Any) -> T:
         """Build a member from settings; `given` are the sizes that the caller knows (width, …).
 
-        Sizes that the constructor does not ask for are left out; settings that it does not know are refused.
+        Sizes that the constructor does not ask for are left out; settings that it does not know are
+        refused.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """Random numbers: one seed in, independent named streams out.
 
-Each purpose (order of the data, dropout, bootstrap) has a stream of its own, so that drawing more for one never
-shifts another.
+Each purpose (order of the data, dropout, bootstrap) has a stream of its own, so that drawing more
+for one never shifts another.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The alphabet of axes used in shape comments, and the sizes they stand for.
 
-A comment such as `# (B, Q, D)` beside a line gives the shape of what the line makes. Nothing is computed here.
+A comment such as `# (B, Q, D)` beside a line gives the shape of what the line makes. Nothing is
+computed here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What every sequence encoder is: two forms of one function over a state that is a value.
 
-`forward` reads whole histories, `step` one event per user; both take a state and give one, and neither changes what
-it was given. The laws in `penchant.testing` hold the two forms together.
+`forward` reads whole histories, `step` one event per user; both take a state and give one, and
+neither changes what it was given. The laws in `penchant.testing` hold the two forms together.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class SequenceEncoder(nn.Module, ABC):
 
     Notes
     -----
-    A state is a NamedTuple of tensors, users on the first axis. `memory_kind` says what a store keeps for a user:
-    the state itself, or a window of raw events that is encoded again when read.
+    A state is a NamedTuple of tensors, users on the first axis. `memory_kind` says what a store
+    keeps for a user: the state itself, or a window of raw events that is encoded again when read.
     """
 
     kind: str

@@ -1,11 +1,12 @@
 """Recurrent encoders over packed histories: simple recurrent network, LSTM and GRU.
 
-torch runs the recurrences; this file only lays packed rows out time step by time step, so that no step is spent on
-padding, and keeps the carried state a value.
+torch runs the recurrences; this file only lays packed rows out time step by time step, so that no
+step is spent on padding, and keeps the carried state a value.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -19,7 +20,8 @@ from penchant.packed import PackedVectors
 class TimeMajor(NamedTuple):
     """How packed rows are laid out step by step, longest history first.
 
-    `users` (B',) those with events, longest first; `place` (N,) where each row goes; `sizes` (T,) users at each step.
+    `users` (B',) those with events, longest first; `place` (N,) where each row goes; `sizes` (T,)
+    users at each step.
     """
 
     users: Tensor
@@ -62,10 +64,11 @@ class RecurrentEncoder(SequenceEncoder):
 
     Notes
     -----
-    Memory per user: L · D numbers, twice that for the LSTM. Work per event: O(L · D²), in both forms.
+    Memory per user: L · D numbers, twice that for the LSTM. Work per event: O(L · D²), in both
+    forms.
     """
 
-    network: ClassVar[type[nn.RNNBase]]
+    network: ClassVar[Callable[..., nn.RNNBase]]
     has_cell: ClassVar[bool] = False
 
     def __init__(self, width: int, num_layers: int = 1, dropout_rate: float = 0.0) -> None:

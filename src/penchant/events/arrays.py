@@ -1,6 +1,7 @@
-"""Prepared histories as flat arrays, user after user: the form in which loaders and evaluators read a log.
+"""Prepared histories as flat arrays, user after user.
 
-Pure NumPy, memory-mappable, no ids. Rows of a user stand in the order (time, file order).
+The form in which loaders and evaluators read a log. Pure NumPy, memory-mappable, no ids. Rows of a
+user stand in the order (time, file order).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Heads: how an interest vector scores items.
 
-`dot` compares it with the item table; `binary` also says how likely one given item is taken. The item vectors
-themselves belong to `items`; a head owns only what an item adds on its own, its bias.
+`dot` compares it with the item table; `binary` also says how likely one given item is taken. The
+item vectors themselves belong to `items`; a head owns only what an item adds on its own, its bias.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class DotProductHead(Head):
 class BinaryHead(Head):
     """The probability that a given item is taken: sigmoid(scale · (r · e_i + b_i) + offset).
 
-    For targets that are clicks or likes among events that may also be refusals. Items are ranked by the same score.
+    For targets that are clicks or likes among events that may also be refusals. Items are ranked by
+    the same score.
     """
 
     def __init__(self, num_items: int) -> None:

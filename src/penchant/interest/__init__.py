@@ -1,4 +1,7 @@
-"""What matters in the history: streaming attention, and the readout that fuses it with the encoder's view."""
+"""What matters in the history.
+
+Streaming attention, and the readout that fuses it with the encoder's view.
+"""
 
 from penchant.interest.attention import (
     AdditiveAttention,

@@ -1,7 +1,8 @@
 """Attention over the history in constant memory: X^_t = sum over i <= t of softmax(s)_i x_i.
 
-The kinds differ in how a hidden vector H_i becomes a score s_i; the sums themselves live in `streaming`. Scores with a
-query that depends on the present (self-attention) belong to windowed encoders, not here.
+The kinds differ in how a hidden vector H_i becomes a score s_i; the sums themselves live in
+`streaming`. Scores with a query that depends on the present (self-attention) belong to windowed
+encoders, not here.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ Decay = Literal["none", "event", "time", "both"]
 
 DAY_MS = 86_400_000.0
 GREATEST_DECAY = 30.0
-"""One event or gap weakens what came before by at most exp(-30): below that nothing is left in float32."""
+"""One event or gap weakens what came before by at most exp(-30).
+
+Below that nothing is left in float32.
+"""
 
 
 class InterestAttention(nn.Module, ABC):
@@ -44,8 +48,9 @@ class InterestAttention(nn.Module, ABC):
 
     Notes
     -----
-    Memory per user: Q · (2 + V) numbers, constant in the length of the history. Without decay each new event counts
-    only about 1/t. The rates start spread over half-lives of 2 to 128 events (1 to 64 days).
+    Memory per user: Q · (2 + V) numbers, constant in the length of the history. Without decay each
+    new event counts only about 1/t. The rates start spread over half-lives of 2 to 128 events (1 to
+    64 days).
     """
 
     kind: str
@@ -76,7 +81,10 @@ class InterestAttention(nn.Module, ABC):
         """Return (N, Q) scores of the events whose hidden vectors (N, D) are given."""
 
     def value(self, x: Tensor) -> Tensor:
-        """Return (N, Q, V) what the heads take from each event; the vectors themselves with one head."""
+        """Return (N, Q, V) what the heads take from each event.
+
+        The vectors themselves with one head.
+        """
         return x.unflatten(1, (self.num_heads, -1))
 
     def initial_state(self, num_users: int) -> RunningSum:
@@ -120,7 +128,10 @@ class InterestAttention(nn.Module, ABC):
     def step(
         self, events: PackedVectors, hidden: Tensor, state: RunningSum
     ) -> tuple[Tensor, RunningSum]:
-        """Attend after one more event per user (N = B): constant work, equal to `forward` on that event."""
+        """Attend after one more event per user (N = B).
+
+        Constant work, equal to `forward` on that event.
+        """
         sums = advance(state, self.score(hidden), self.value(events.x), self.fade(events))
         return self.attended(sums), sums
 
@@ -144,8 +155,8 @@ class AdditiveAttention(InterestAttention):
 
     References
     ----------
-    D. Bahdanau, K. Cho, Y. Bengio, "Neural machine translation by jointly learning to align and translate", 2015,
-    section A.1.2, with the query learned and constant.
+    D. Bahdanau, K. Cho, Y. Bengio, "Neural machine translation by jointly learning to align and
+    translate", 2015, section A.1.2, with the query learned and constant.
     """
 
     def __init__(self, width: int, decay: Decay = "event") -> None:
@@ -164,7 +175,8 @@ class DotProductAttention(InterestAttention):
 
     References
     ----------
-    A. Vaswani et al., "Attention is all you need", 2017, equation 1, with the query learned and constant.
+    A. Vaswani et al., "Attention is all you need", 2017, equation 1, with the query learned and
+    constant.
     """
 
     def __init__(self, width: int, decay: Decay = "event") -> None:
@@ -179,11 +191,12 @@ class DotProductAttention(InterestAttention):
 
 @attentions.register("multi_head")
 class MultiHeadAttention(InterestAttention):
-    """Several dot products, each with its own query, keys and values; their vectors are concatenated.
+    """Several dot products, each with its own query, keys and values, side by side.
 
     References
     ----------
-    A. Vaswani et al., "Attention is all you need", 2017, section 3.2.2, with the queries learned and constant.
+    A. Vaswani et al., "Attention is all you need", 2017, section 3.2.2, with the queries learned
+    and constant.
     """
 
     def __init__(self, width: int, num_heads: int = 4, decay: Decay = "event") -> None:

@@ -35,7 +35,8 @@ class ElapsedTime(nn.Module):
 
     Notes
     -----
-    Gaps beyond those seen in training are read as the longest seen: a bucket that was never trained says nothing.
+    Gaps beyond those seen in training are read as the longest seen: a bucket that was never trained
+    says nothing.
     """
 
     lowest: Tensor

@@ -1,7 +1,7 @@
 """From what the memory holds to the interest asked for: r = fuse([X^ ; H], query).
 
-The attended vector and the hidden vector are concatenated, joined, and pass fully connected layers that may see how
-long ago the last event was.
+The attended vector and the hidden vector are concatenated, joined, and pass fully connected layers
+that may see how long ago the last event was.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Readout(nn.Module):
 
     Notes
     -----
-    The join starts as the hidden vector alone and the layers start as nothing, so that training begins from the plain
-    sequence model.
+    The join starts as the hidden vector alone and the layers start as nothing, so that training
+    begins from the plain sequence model.
     """
 
     def __init__(
@@ -63,8 +63,8 @@ class Readout(nn.Module):
         attended, hidden
             (M, D) X^ and H.
         elapsed_ms
-            (M,) int64 time from the last event to the asking, `NO_ELAPSED` where unknown; not looked at when
-            `query_time` is off.
+            (M,) int64 time from the last event to the asking, `NO_ELAPSED` where unknown; not
+            looked at when `query_time` is off.
         """
         both = torch.cat([attended, hidden], dim=1)  # (M, 2 D)
         both = F.dropout(both, self.dropout_rate, self.training)

@@ -1,7 +1,8 @@
-"""Attention whose query does not depend on time is a running sum: its two forms, over packed rows and over one event.
+"""Attention with a constant query as a running sum: over packed rows, and over one event.
 
-A user's sum is (maximum, weight, total) per head. `scan` makes the sums after every row in causal blocks that carry
-such sums between them; `advance` moves them by one row. Decays are differences of cumulative logs, never quotients.
+A user's sum is (maximum, weight, total) per head. `scan` makes the sums after every row in causal
+blocks that carry such sums between them; `advance` moves them by one row. Decays are differences of
+cumulative logs, never quotients.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ BLOCK_ROWS: Final = 32
 class RunningSum(NamedTuple):
     """Weighted sums of values under softmax weights, kept relative to their greatest score.
 
-    `maximum` (…, Q) greatest decayed score; `weight` (…, Q) sum of exp(score - maximum); `total` (…, Q, V) the sum of
-    the values under the same weights. The true sums are `exp(maximum)` times these.
+    `maximum` (…, Q) greatest decayed score; `weight` (…, Q) sum of exp(score - maximum); `total`
+    (…, Q, V) the sum of the values under the same weights. The true sums are `exp(maximum)` times
+    these.
     """
 
     maximum: Tensor
@@ -66,7 +68,10 @@ def merge(older: RunningSum, newer: RunningSum, decay: Tensor) -> RunningSum:
 
 
 def advance(state: RunningSum, score: Tensor, value: Tensor, decay: Tensor) -> RunningSum:
-    """Move each user's sum by one event: score (B, Q), value (B, Q, V), decay (B, Q) of what came before."""
+    """Move each user's sum by one event.
+
+    Score (B, Q), value (B, Q, V), decay (B, Q) of what came before.
+    """
     return merge(state, RunningSum(score, torch.ones_like(score), value), decay)
 
 
@@ -96,7 +101,8 @@ def scan(
 
     References
     ----------
-    M. Milakov, N. Gimelshein, "Online normalizer calculation for softmax", 2018, for the running maximum.
+    M. Milakov, N. Gimelshein, "Online normalizer calculation for softmax", 2018, for the running
+    maximum.
     """
     clock = decay.double().cumsum(0)  # (N, Q) double: its differences are taken far from zero
     rows = RunningSum(score, torch.ones_like(score), value)
@@ -108,8 +114,11 @@ def scan(
 
 
 def _scan_blocks(rows: RunningSum, clock: Tensor, segment: Tensor) -> RunningSum:
-    """Return inclusive sums within segments; blocks of rows first, then, by recursion, sums of whole blocks."""
-    num_rows, num_heads = rows.maximum.shape
+    """Return inclusive sums within segments.
+
+    Blocks of rows first, then, by recursion, sums of whole blocks.
+    """
+    num_rows = len(rows.maximum)
     num_blocks = -(-num_rows // BLOCK_ROWS)
     missing = num_blocks * BLOCK_ROWS - num_rows
     blocks = RunningSum(*(_blocked(leaf, missing) for leaf in rows))  # (G, C, Q, …)

@@ -1,4 +1,7 @@
-"""What every item encoder is: vectors of items, one by one or the whole table, shared by input and output."""
+"""What every item encoder is.
+
+Vectors of items, one by one or the whole table, shared by input and output.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an event adds to its item on the way into the encoder: the kind of behaviour and its value."""
+"""What an event adds to its item on the way into the encoder.
+
+The kind of behaviour and its value.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,10 @@ class BehaviourInput(nn.Module):
                 nn.init.zeros_(part.weight)
 
     def fit_values(self, value: Tensor) -> None:
-        """Remember mean and spread of the training part's values (N,); missing ones do not count."""
+        """Remember mean and spread of the training part's values (N,).
+
+        Missing ones do not count.
+        """
         known = value[~value.isnan()].double()
         if len(known):
             self.value_mean.copy_(known.mean())

@@ -1,4 +1,7 @@
-"""Attributes of items as tensors that travel with the model: numbers, categories, and bags of categories."""
+"""Attributes of items as tensors that travel with the model.
+
+Numbers, categories, and bags of categories.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,9 @@ class FeatureTable(nn.Module):
     Parameters
     ----------
     arrays
-        `categorical` (I, F) int64 below `cardinalities`, `numeric` (I, G) float32, and bags: members
-        `bag_index` (nnz,) below `bag_size`, item i owning `bag_offsets[i]` to `bag_offsets[i + 1]`.
+        `categorical` (I, F) int64 below `cardinalities`, `numeric` (I, G) float32, and bags:
+        members `bag_index` (nnz,) below `bag_size`, item i owning `bag_offsets[i]` to
+        `bag_offsets[i + 1]`.
     """
 
     categorical: Tensor

@@ -1,4 +1,4 @@
-"""Items as identities: one learned vector each, and, where the catalogue has attributes, what these add."""
+"""Items as identities: one learned vector each, and what their attributes add."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class FeatureItems(ItemEncoder):
 
     Notes
     -----
-    What the attributes add is a sum: a vector per category, the mean of the vectors of a bag (genres), a linear map of
-    the numbers. It starts small beside the identity.
+    What the attributes add is a sum: a vector per category, the mean of the vectors of a bag
+    (genres), a linear map of the numbers. It starts small beside the identity.
     """
 
     def __init__(self, num_items: int, width: int, features: FeatureTable) -> None:

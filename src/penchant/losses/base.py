@@ -1,4 +1,4 @@
-"""What every loss is: a weighted sum over targets, computed from interest vectors and the item table."""
+"""What every loss is: a weighted sum over targets, from interest vectors and the item table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from penchant.registry import Registry
 
 
 class Targets(NamedTuple):
-    """What came next: `item` (M,) int64, `label` (M,) 1 where it was taken and 0 where refused, `weight` (M,)."""
+    """What came next: `item` (M,) int64, `label` (M,) 1 taken or 0 refused, `weight` (M,)."""
 
     item: Tensor
     label: Tensor
@@ -31,7 +31,7 @@ class Loss(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, vectors: Tensor, table: Tensor, head: Head, targets: Targets) -> Tensor:
-        """Return the weighted sum of the losses of M targets, given interest vectors (M, D) and the table (I, D)."""
+        """Return the weighted sum over M targets, from vectors (M, D) and the table (I, D)."""
 
     @abstractmethod
     def reference(self, vectors: Tensor, table: Tensor, head: Head, targets: Targets) -> Tensor:

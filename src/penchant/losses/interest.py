@@ -1,7 +1,7 @@
 """The interest loss: how well the interest representation gives back the history it was made of.
 
-L_int(t) = (1/t) sum over s <= t of CE(i_s | X^_t), which is logsumexp_j(P X^_t · e_j) - P X^_t · ē_t with ē_t the
-running mean of the items' output vectors: one softmax per position instead of t.
+L_int(t) = (1/t) sum over s <= t of CE(i_s | X^_t), which is logsumexp_j(P X^_t · e_j) - P X^_t ·
+ē_t with ē_t the running mean of the items' output vectors: one softmax per position instead of t.
 """
 
 from __future__ import annotations
@@ -63,11 +63,12 @@ def running_mean(vectors: Tensor, offsets: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> running_mean(torch.tensor([[2.0], [4.0], [9.0]]), torch.tensor([0, 2, 3])).flatten().tolist()
+    >>> vectors = torch.tensor([[2.0], [4.0], [9.0]])
+    >>> running_mean(vectors, torch.tensor([0, 2, 3])).flatten().tolist()
     [2.0, 3.0, 9.0]
     """
     user = owner_of(offsets, vectors.shape[0])
-    # Sums run over the whole batch in double, so that a user's share is exact after thousands of rows.
+    # Sums run over the whole batch in double: a user's share stays exact after many rows.
     sums = torch.cat([vectors.new_zeros(1, vectors.shape[1]).double(), vectors.double().cumsum(0)])
     row = torch.arange(vectors.shape[0], device=vectors.device)
     count = row - offsets[user] + 1

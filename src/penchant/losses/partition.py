@@ -1,7 +1,8 @@
 """The weighted sum of log-partitions over a whole catalogue, never held as events × items.
 
-This is the one expensive piece of every full softmax. It is computed block by block of rows, together with its own
-gradient, in the forward pass: each block of scores is made once, used for both, and forgotten.
+This is the one expensive piece of every full softmax. It is computed block by block of rows,
+together with its own gradient, in the forward pass: each block of scores is made once, used for
+both, and forgotten.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 BLOCK_SCORES: Final = 1_000_000
-"""Scores held at once (4 MB in float32): such a block stays in the cache between its three matrix products."""
+"""Scores held at once (4 MB in float32).
+
+Such a block stays in the cache between its three matrix products.
+"""
 
 
 class _LogPartition(torch.autograd.Function):

@@ -1,4 +1,7 @@
-"""Cross-entropy over the whole catalogue: the loss that moves accuracy more than most architectures do."""
+"""Cross-entropy over the whole catalogue.
+
+The loss that moves accuracy more than most architectures do.
+"""
 
 from __future__ import annotations
 

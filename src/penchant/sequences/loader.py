@@ -1,7 +1,8 @@
-"""Training batches from prepared histories: windows, packed, sized by events, with the state carried across windows.
+"""Training batches from prepared histories: windows, packed, sized by events.
 
-The off-by-one of training lives here: the interest after event t predicts event t + 1, and the interest before any
-event predicts the first. A batch is a pure function of (log, seed, epoch).
+The state is carried across the windows of a history. The off-by-one of training lives here: the
+interest after event t predicts event t + 1, and the interest before any event predicts the first. A
+batch is a pure function of (log, seed, epoch).
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from penchant.packed import NO_TIME, PackedEvents, offsets_of
 from penchant.seeds import stream
 
 POOL_BATCHES = 16
-"""Users are shuffled, then sorted by length inside pools of this many batches: few idle steps, little order."""
+"""Users are shuffled, then sorted by length inside pools of this many batches.
+
+Few idle steps, little order.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,8 @@ class TrainingBatch:
     target_time_ms
         (N,) int64 its time, `NO_TIME` where unknown.
     first_item
-        (B,) int64 each user's first item ever, to be predicted from nothing; -1 where this window does not start the
-        history.
+        (B,) int64 each user's first item ever, to be predicted from nothing; -1 where this window
+        does not start the history.
     carries
         Whether the users are the first users of the batch before and continue there.
     """
@@ -62,14 +66,13 @@ class TrainingBatch:
         """Return the batch on a device."""
         return TrainingBatch(
             self.events.to(device),
-            *(
-                getattr(self, name).to(device)
-                for name in (
-                    "target_item", "target_value", "target_type", "target_time_ms", "first_item"
-                )
-            ),
-            carries=self.carries,
-        )  # fmt: skip
+            self.target_item.to(device),
+            self.target_value.to(device),
+            self.target_type.to(device),
+            self.target_time_ms.to(device),
+            self.first_item.to(device),
+            self.carries,
+        )
 
 
 class TrainingLoader:
@@ -80,7 +83,8 @@ class TrainingLoader:
     log
         The training part: `LogArrays.train`.
     window
-        Events after which a history is cut; the state is carried into the next window, without gradient.
+        Events after which a history is cut; the state is carried into the next window, without
+        gradient.
     batch_events
         Input events a batch may hold; a longer window makes a batch alone.
     seed
@@ -213,6 +217,6 @@ class _Columns:
 
 
 def _cut(sizes: np.ndarray, most: int) -> np.ndarray:
-    """Return the group of each element, where groups in order hold sizes of about `most` in sum, and none is empty."""
+    """Return each element's group; groups in order hold about `most` in sum, and none is empty."""
     before = np.cumsum(sizes) - sizes
     return np.unique(before // most, return_inverse=True)[1]

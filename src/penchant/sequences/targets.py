@@ -1,7 +1,7 @@
 """Targets of an evaluation: which event is to be predicted from which rows of a history.
 
-Models and baselines read the same blocks, so that they are ranked under one protocol. The off-by-one of evaluation
-lives here: the history of a target is every row of its user before it.
+Models and baselines read the same blocks, so that they are ranked under one protocol. The
+off-by-one of evaluation lives here: the history of a target is every row of its user before it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class TargetBlock:
 
         Examples
         --------
-        >>> log = LogArrays(*(np.array([7, 5, 9, 4]) for _ in range(5)), offsets=np.array([0, 3, 4]))
+        >>> item = np.array([7, 5, 9, 4])
+        >>> log = LogArrays(item, item, item, item, item, offsets=np.array([0, 3, 4]))
         >>> TargetBlock(log, np.array([0, 1]), np.array([1, 2, 3])).last_items.tolist()
         [7, 5, -1]
         """
@@ -78,7 +79,8 @@ def target_blocks(
     log
         The prepared histories, all parts.
     part
-        The part whose events are targets; its own earlier events are history, later parts are cut off.
+        The part whose events are targets; its own earlier events are history, later parts are cut
+        off.
     block_events
         Rows of history a block may hold; a longer user makes a block alone.
     max_users

@@ -1,7 +1,7 @@
-"""What training minimises: L = L_seq + lambda · L_int over a batch of windows, and its plain twin for one user.
+"""What training minimises, L = L_seq + lambda · L_int over a batch, and its twin for one user.
 
-`Objective` is the fused path. `user_loss` says the same for one user's window with plain differentiable operations,
-as a function of the parameters, so that per-user gradients can be taken.
+`Objective` is the fused path. `user_loss` says the same for one user's window with plain
+differentiable operations, as a function of the parameters, so that per-user gradients can be taken.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from penchant.sequences.loader import TrainingBatch
 
 
 class LossTerms(NamedTuple):
-    """Scalars: `total` is what is minimised, `sequence` and `interest` are means over their positions."""
+    """Scalars: `total` is minimised, `sequence` and `interest` are means over their positions."""
 
     total: Tensor
     sequence: Tensor
@@ -29,13 +29,19 @@ class LossTerms(NamedTuple):
 
 
 class LabelRule(NamedTuple):
-    """Which events were taken: those of value at least `least_value`, and of `event_types` where any are named."""
+    """Which events were taken.
+
+    Those of value at least `least_value`, and of `event_types` where any are named.
+    """
 
     least_value: float | None = None
     event_types: tuple[int, ...] = ()
 
     def __call__(self, value: Tensor, event_type: Tensor) -> Tensor:
-        """Return (M,) 1 where an event was taken and 0 where it was refused; an unknown value is no refusal."""
+        """Return (M,) 1 where an event was taken and 0 where it was refused.
+
+        An unknown value is no refusal.
+        """
         taken = torch.ones_like(value)
         if self.least_value is not None:
             taken = taken * ((value >= self.least_value) | value.isnan())
@@ -82,8 +88,8 @@ class Objective(nn.Module):
         super().__init__()
         if interest_weight < 0 or not 0 <= interest_share <= 1:
             raise ConfigError(
-                "interest_weight must not be negative and interest_share must lie in 0..1, but they are "
-                f"{interest_weight} and {interest_share}.",
+                "interest_weight must not be negative and interest_share must lie in 0..1, "
+                f"but they are {interest_weight} and {interest_share}.",
                 "Mend them in the [loss] section.",
             )
         self.loss = loss
@@ -98,7 +104,8 @@ class Objective(nn.Module):
     ) -> tuple[LossTerms, ModelState]:
         """Return the losses of a batch and the users' memories after it (attached to the graph).
 
-        `state` is what the batch before left for the first `num_users` of its users, detached; None starts anew.
+        `state` is what the batch before left for the first `num_users` of its users, detached; None
+        starts anew.
         """
         table = model.table()
         trace, after = model(batch.events, state, table)
@@ -117,7 +124,7 @@ class Objective(nn.Module):
     def _queries(
         self, model: InterestModel, batch: TrainingBatch, trace: Trace
     ) -> tuple[Tensor, Targets]:
-        """Return the interest vectors before each target, those of first events at the end, and the targets."""
+        """Return the interest vectors before each target, and the targets; first events last."""
         elapsed_ms = elapsed_between(batch.events.time_ms, batch.target_time_ms)
         vectors = model.readout(trace, elapsed_ms)
         starts = batch.first_item >= 0
@@ -158,12 +165,13 @@ def user_loss(
 
     Notes
     -----
-    Plain operations that can be differentiated any number of times; memory O(M · I). The interest loss is taken at
-    every position with `interest_share` 1 and at the last with 0.
+    Plain operations that can be differentiated any number of times; memory O(M · I). The interest
+    loss is taken at every position with `interest_share` 1 and at the last with 0.
 
     Relations
     ---------
-    Equals `Objective.forward` on the same window when dropout is off and `interest_share` is 0 or 1.
+    Equals `Objective.forward` on the same window when dropout is off and `interest_share` is 0 or
+    1.
     """
     pair = _Pair(objective, model)
     return functional_call(pair, dict(parameters), (window,))
