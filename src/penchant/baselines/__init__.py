@@ -1,1 +1,15 @@
-"""TODO."""
+"""Rankers that are counted, not trained, under the same protocol as the model."""
+
+from penchant.baselines.base import Baseline, baselines, fit_baselines
+from penchant.baselines.markov import LaggedMarkov, Markov
+from penchant.baselines.popular import Popular, RecentPopular
+
+__all__ = [
+    "Baseline",
+    "LaggedMarkov",
+    "Markov",
+    "Popular",
+    "RecentPopular",
+    "baselines",
+    "fit_baselines",
+]

@@ -1,7 +1,8 @@
-"""From scores to ranks, exactly and without favour: the protocol under which everything is compared.
+"""From scores to ranks, exactly and without favour: the protocol of every comparison.
 
-Seen items leave the list, ties count against the target, a score that is no number comes last, an item that is not in
-the vocabulary is a miss. Also cuts blocks so that no array of scores outgrows its budget.
+Seen items leave the list, ties count against the target, a score that is no number comes last, an
+item that is not in the vocabulary is a miss. Also cuts blocks so that no array of scores outgrows
+its budget.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from penchant.events.arrays import LogArrays
 from penchant.sequences.targets import TargetBlock
 
 BLOCK_CELLS: Final = 2**23
-"""Scores a block may hold: 32 MiB in float32, so that the seen pairs beside them stay under 64 MiB too."""
+"""Scores a block may hold: 32 MiB in float32, 64 MiB in the indices of seen pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Ranks:
     rank
         (M,) int64, 1 is best; the number of items + 1 for a target that is not in the vocabulary.
     is_left_out
-        (M,) bool, the target is itself seen and therefore says nothing under the filter; False without the filter.
+        (M,) bool, the target is itself seen and therefore says nothing under the filter; False
+        without the filter.
     unfiltered
         (M,) int64, the rank among all items, seen ones included.
     """
@@ -136,13 +138,15 @@ def ranks(
 
     Notes
     -----
-    The rank is the number of items that score at least as high as the target, itself included, so that a tie counts
-    against it. One comparison of (M, I); the seen items are subtracted, not written over, so both ranks come from it.
+    The rank is the number of items that score at least as high as the target, itself included, so
+    that a tie counts against it. One comparison of (M, I); the seen items are subtracted, not
+    written over, so both ranks come from it.
 
     Examples
     --------
     >>> item = np.array([0, 2, 3])
-    >>> block = TargetBlock(LogArrays(item, item, item, item, item, np.array([0, 3])), np.array([0]), np.array([2]))
+    >>> log = LogArrays(item, item, item, item, item, np.array([0, 3]))
+    >>> block = TargetBlock(log, np.array([0]), np.array([2]))
     >>> found = ranks(np.array([[.9, .5, .7, .5]]), block)
     >>> found.rank.tolist(), found.unfiltered.tolist()
     ([2], [4])
@@ -172,8 +176,8 @@ def _check_shape(scores: np.ndarray, block: TargetBlock) -> None:
     num_items = int(block.log.item_index.max(initial=0)) + 1
     if scores.ndim != 2 or len(scores) != len(block.rows) or scores.shape[1] < num_items:
         raise ShapeError(
-            f"scores must have one row per target ({len(block.rows)}) and one column per item (at least "
-            f"{num_items}) but have shape {scores.shape}.",
+            f"scores must have one row per target ({len(block.rows)}) and one column per item "
+            f"(at least {num_items}) but have shape {scores.shape}.",
             "Return an array (targets, items) from score(block), in the order of block.rows.",
         )
 
@@ -183,19 +187,31 @@ def _count_rows(flags: np.ndarray) -> np.ndarray:
     return np.fromiter(map(np.count_nonzero, flags), dtype=np.int64, count=len(flags))
 
 
+def gain(rank: np.ndarray, k: int) -> np.ndarray:
+    """Return 1 / log2(rank + 1) for ranks up to k and 0 beyond: the NDCG@k of one target.
+
+    Examples
+    --------
+    >>> gain(np.array([1, 3, 11]), 10).tolist()
+    [1.0, 0.5, 0.0]
+    """
+    return np.where(rank <= k, 1 / np.log2(rank + 1.0), 0.0)
+
+
 def cut_block(
     block: TargetBlock, num_items: int, block_cells: int = BLOCK_CELLS
 ) -> Iterator[TargetBlock]:
     """Yield the targets of a block in pieces whose scores hold at most `block_cells` numbers.
 
-    A piece holds the histories of its own users only, up to its last targets, so that no piece does the work of
-    another but for a user who is cut in two.
+    A piece holds the histories of its own users only, up to its last targets, so that no piece does
+    the work of another but for a user who is cut in two.
 
     Examples
     --------
     >>> item = np.array([7, 5, 7, 5, 4])
     >>> log = LogArrays(item, item, item, item, item, offsets=np.array([0, 4, 5]))
-    >>> pieces = cut_block(TargetBlock(log, np.array([8, 9]), np.array([1, 3, 4])), 8, block_cells=16)
+    >>> block = TargetBlock(log, np.array([8, 9]), np.array([1, 3, 4]))
+    >>> pieces = cut_block(block, 8, block_cells=16)
     >>> [(piece.users.tolist(), piece.rows.tolist(), piece.log.num_events) for piece in pieces]
     [([8], [1, 3], 4), ([9], [0], 1)]
     """
