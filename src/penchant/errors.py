@@ -93,6 +93,13 @@ class TrainingDivergedError(PenchantError, ArithmeticError):
     code = "training_diverged"
 
 
+class TrainingInterrupted(PenchantError, KeyboardInterrupt):  # noqa: N818  as KeyboardInterrupt
+    """A training was asked to stop; it can be resumed."""
+
+    code = "interrupted"
+    exit_code = 130
+
+
 class StaleMemoryError(PenchantError, RuntimeError):
     """A memory was put with a revision that is no longer the newest."""
 

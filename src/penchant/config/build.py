@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from penchant.config.parts import build
 from penchant.config.tree import Config
 from penchant.errors import ConfigError
 
 if TYPE_CHECKING:
+    from penchant.events.features import ItemFeatures
     from penchant.items import FeatureArrays
     from penchant.losses import Loss
     from penchant.model import InterestModel
 
 
 def build_model(
-    config: Config, num_items: int, num_event_types: int, features: FeatureArrays | None = None
+    config: Config, num_items: int, num_event_types: int, features: ItemFeatures | None = None
 ) -> InterestModel:
     """Build the model that a configuration describes, with fresh weights.
 
@@ -47,7 +48,7 @@ def build_model(
         "width": config.width,
         "num_items": num_items,
         "num_event_types": num_event_types,
-        "features": None if features is None else FeatureTable(features),
+        "features": None if features is None else FeatureTable(cast("FeatureArrays", features)),
     }
     names = ("items", "behaviour", "encoder", "interest", "readout", "head")
     return InterestModel(*(build(name, getattr(config, name), sizes) for name in names))

@@ -1,6 +1,7 @@
 """Checkpoints: one file each, tensors beside a JSON header, put in place by a rename.
 
-A file is there whole or not at all, however the process ends. Nothing is pickled; reading runs no code.
+A file is there whole or not at all, however the process ends. Nothing is pickled; reading runs no
+code.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from penchant.errors import EnvironmentFault
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of a name; `auto` takes a CUDA device where there is one, else the processor.
+    """Return a device by name; `auto` is a CUDA device where there is one, else the processor.
 
     Raises
     ------
@@ -17,7 +17,8 @@ def choose_device(name: str = "auto") -> torch.device:
 
     Notes
     -----
-    `auto` passes over Apple's `mps`: the streaming attention sums decays in float64, which it lacks.
+    `auto` passes over Apple's `mps`: the streaming attention sums decays in float64, which it
+    lacks.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,6 +1,7 @@
 """Ctrl-C and termination as a flag that the loop looks at between two steps.
 
-So an interrupt never falls into the middle of a step or of writing a checkpoint. A second one ends at once.
+So an interrupt never falls into the middle of a step or of writing a checkpoint. A second one ends
+the process at once.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class InterruptFlag:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _catch(self, number: int, frame: FrameType | None) -> None:
+    def _catch(self, _number: int, _frame: FrameType | None) -> None:
         if self.is_set:
             raise KeyboardInterrupt
         self.is_set = True

@@ -16,14 +16,15 @@ def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim
 
     Notes
     -----
-    An item vector gets a gradient only through its own events, so decay would pull rare items to zero faster than
-    their events can push back.
+    An item vector gets a gradient only through its own events, so decay would pull rare items to
+    zero faster than their events can push back.
 
     References
     ----------
     I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
     """
-    decaying, other = [], []
+    decaying: list[nn.Parameter] = []
+    other: list[nn.Parameter] = []
     for parameter, decays in _parameters(model):
         (decaying if decays else other).append(parameter)
     groups = [
@@ -56,8 +57,8 @@ def learning_rate(settings: TrainingSettings, step: int, share_done: float) -> f
     step
         Optimizer steps done.
     share_done
-        Share of the whole training that is done; only the cosine looks at it, so that a constant rate does not
-        depend on `num_epochs` and a training can be made longer afterwards.
+        Share of the whole training that is done; only the cosine looks at it, so that a constant
+        rate does not depend on `num_epochs` and a training can be made longer afterwards.
 
     Examples
     --------

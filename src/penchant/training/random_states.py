@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def random_states() -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the states of torch (all devices) as tensors, those of Python and NumPy fit for JSON."""
+    """Return the states of torch as tensors, those of Python and NumPy fit for JSON."""
     tensors = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         for index, state in enumerate(torch.cuda.get_rng_state_all()):
@@ -22,7 +22,7 @@ def random_states() -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def restore_random_states(tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
-    """Set all generators to the states that `random_states` gave, plain ones read back from JSON."""
+    """Set all generators to what `random_states` gave, the plain ones read back from JSON."""
     torch.set_rng_state(tensors["cpu"])
     for name, state in tensors.items():
         if name != "cpu" and torch.cuda.is_available():

@@ -1,0 +1,227 @@
+"""What a training leaves and everything else takes: one directory with all that scoring needs.
+
+Weights as safetensors, everything else as JSON, TOML and Parquet. A manifest holds the checksum of
+every file; reading runs no code and needs neither the log nor the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from penchant import __version__
+from penchant.config import Config, build_model
+from penchant.errors import ConfigError, CorruptBundleError, MissingFileError
+from penchant.events.directories import check_files, checksums, read_manifest, writing_directory
+from penchant.events.features import FeatureEncoder
+from penchant.events.prepared import PreparedData
+from penchant.events.vocabulary import Vocabulary
+from penchant.model import InterestModel
+
+FORMAT: Final = 1
+KIND: Final = "bundle"
+MARKER: Final = "bundle.json"
+_AGAIN: Final = "Copy the bundle again, or train anew."
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with all that it needs.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode, on the processor.
+    config
+        The settings it was built and trained with.
+    vocabulary
+        Outside ids of the items by index.
+    item_table
+        Row i describes item i: `item_id` and attributes.
+    encoder
+        Turns attributes of items into numbers, also those of items that come later.
+    event_types
+        Names of the kinds of behaviour by index.
+    item_counts
+        (I,) int64 training events of each item.
+    facts
+        What it was trained on, fit for JSON: fingerprint, split, counts.
+
+    Relations
+    ---------
+    Scores of `Bundle.load(directory)` equal those of the bundle that was saved, bit for bit.
+    """
+
+    model: InterestModel
+    config: Config
+    vocabulary: Vocabulary
+    item_table: pl.DataFrame
+    encoder: FeatureEncoder
+    event_types: tuple[str, ...]
+    item_counts: np.ndarray
+    facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, model: InterestModel, config: Config, data: PreparedData) -> Bundle:
+        """Bundle a model with the data that it was trained on."""
+        train = data.log.train
+        return cls(
+            model=model.eval(),
+            config=config,
+            vocabulary=data.items,
+            item_table=data.item_table,
+            encoder=data.encoder,
+            event_types=data.event_types,
+            item_counts=np.bincount(train.item_index, minlength=len(data.items)),
+            facts={
+                "fingerprint": data.fingerprint,
+                "split": data.manifest.get("split"),
+                "has_times": data.has_times,
+                "num_users": int((train.lengths > 0).sum()),
+                "num_items": len(data.items),
+                "num_train_events": train.num_events,
+            },
+        )
+
+    @cached_property
+    def id(self) -> str:
+        """Short name of the content: the same for the same weights, settings, ids and facts.
+
+        Notes
+        -----
+        Attributes that are only shown, such as titles, do not count.
+        """
+        digest = hashlib.sha256()
+        described = {**self._described(), "ids": self.vocabulary.ids}
+        digest.update(json.dumps(described, sort_keys=True, ensure_ascii=False).encode())
+        for name, tensor in sorted(self._tensors().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the bundle as a directory that can be copied to another machine.
+
+        Raises
+        ------
+        OutputExistsError
+            When the directory exists and is not to be overwritten, or is something else.
+        """
+        with writing_directory(directory, MARKER, overwrite=overwrite) as path:
+            save_file(self._tensors(), path / "weights.safetensors")
+            self.item_table.write_parquet(path / "items.parquet")
+            (path / "config.toml").write_text(self.config.to_toml(), encoding="utf-8")
+            _write_json(path / "features.json", self.encoder.to_dict())
+            manifest = {
+                "kind": KIND,
+                "format": FORMAT,
+                "version": __version__,
+                "id": self.id,
+                "event_types": list(self.event_types),
+                "facts": self.facts,
+                "files": checksums(path),
+            }
+            _write_json(path / MARKER, manifest)
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> Bundle:
+        """Read a bundle, or that of a run.
+
+        Raises
+        ------
+        MissingFileError
+            When there is none, or the run's training is not done.
+        CorruptBundleError
+            When a file is missing, cut, altered, or written in a newer format, by name.
+        """
+        path = bundle_directory(directory)
+        manifest = read_manifest(path, MARKER, KIND, FORMAT)
+        try:
+            check_files(path, manifest["files"])
+            item_table = pl.read_parquet(path / "items.parquet")
+            encoder = FeatureEncoder.from_dict(_read_json(path / "features.json"))
+            event_types = tuple(manifest["event_types"])
+            text = (path / "config.toml").read_text(encoding="utf-8")
+            config = Config.from_toml(text, str(path / "config.toml"))
+            tensors = load_file(path / "weights.safetensors")
+            item_counts = tensors.pop("item_counts").numpy()
+            with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, and overwritten
+                features = encoder.transform(item_table)
+                model = build_model(config, item_table.height, len(event_types), features)
+            model.load_state_dict(
+                {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
+            )
+            return cls(
+                model=model.eval(),
+                config=config,
+                vocabulary=Vocabulary(item_table["item_id"]),
+                item_table=item_table,
+                encoder=encoder,
+                event_types=event_types,
+                item_counts=item_counts,
+                facts=manifest["facts"],
+            )
+        except (KeyError, TypeError, RuntimeError, ConfigError, SafetensorError) as error:
+            raise CorruptBundleError(f"{path} does not fit together: {error}", _AGAIN) from error
+
+    def _described(self) -> dict[str, Any]:
+        """Return all but tensors and items, fit for JSON."""
+        return {
+            "config": self.config.to_dict(),
+            "encoder": self.encoder.to_dict(),
+            "event_types": self.event_types,
+            "facts": self.facts,
+        }
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Return all tensors by name; cloned, since a file holds each of them by itself."""
+        tensors = {
+            f"model.{name}": tensor.detach().cpu().clone().contiguous()
+            for name, tensor in self.model.state_dict().items()
+        }
+        return {**tensors, "item_counts": torch.as_tensor(self.item_counts, dtype=torch.int64)}
+
+
+def bundle_directory(path: str | os.PathLike[str]) -> Path:
+    """Return the directory of a bundle, given it or the run that made it.
+
+    Raises
+    ------
+    MissingFileError
+        When a run has no bundle yet.
+    """
+    given = Path(path)
+    run = given / "run.json"
+    if not run.is_file() or (given / MARKER).is_file():
+        return given
+    if not (given / "bundle" / MARKER).is_file():
+        state = _read_json(run).get("state")
+        raise MissingFileError(
+            f"{given} has no bundle yet: its training is {state}.",
+            f"Finish it with: penchant train DATA --out {given} --resume",
+        )
+    return given / "bundle"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CorruptBundleError(f"{path} is cut or altered: {error}.", _AGAIN) from error
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
