@@ -95,18 +95,23 @@ def download(
             _go_on(address, part, checksum, progress, patience)
             break
         except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             if attempt == patience.num_retries or not _may_pass(error, part, before):
                 raise _unreachable(address, error) from error
             time.sleep(patience.pause_s * (attempt + 1))
     try:
         verify(part, checksum, address)
+    except EnvironmentFault:
+        part.unlink()
+        raise
     finally:
         _note_of(part).unlink(missing_ok=True)
     return part.replace(path)
 
 
 def verify(path: Path, checksum: str, source: str) -> None:
-    """Delete a file that is not the one its checksum names, and say so.
+    """Refuse a file that is not the one its checksum names.
 
     Raises
     ------
@@ -115,7 +120,6 @@ def verify(path: Path, checksum: str, source: str) -> None:
     """
     found = checksum_of(path, checksum) if checksum else ""
     if found != checksum:
-        path.unlink()
         raise EnvironmentFault(
             f"{source} must give a file with {checksum} but gives one with {found}.",
             "Try again; if it stays so, the file has been replaced or altered on the way.",

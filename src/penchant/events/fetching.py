@@ -215,6 +215,7 @@ def _local_file(file: OwnerFile, mirror: str) -> Path | None:
     path = Path(mirror) / file.name
     if not path.is_file():
         raise EnvironmentFault(f"there is no {path}.", "A mirror holds the owner's file names.")
+    verify(path, file.checksum, str(path))
     return path
 
 
