@@ -1,0 +1,309 @@
+"""`Recommender`: from prepared data to a fitted model, its figures, and lists for anybody.
+
+The same artefact in a notebook, on the command line and behind `Live`. What it does is done in the rooms below; here
+their parts are put together under the names that people write.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+import polars as pl
+
+from penchant.bundle import Bundle
+from penchant.config import Config
+from penchant.errors import MissingExtraError, UsageError
+from penchant.evaluation import Report
+from penchant.events import PreparedData
+from penchant.serving.batches import aligned, lists_of, table_of, user_indices
+from penchant.serving.events import time_ms_of
+from penchant.serving.histories import OnUnknown, in_order, unknown_items
+from penchant.serving.ranking import RankedItem, Ranker
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Part = Literal["test", "validation"]
+
+
+class Recommender:
+    """A configuration, and once fitted or loaded the bundle that it became.
+
+    Parameters
+    ----------
+    config
+        All settings.
+    bundle
+        What training left, `None` before `fit`.
+    run_dir
+        The run that the bundle belongs to, if it has one.
+
+    Examples
+    --------
+    >>> Recommender.from_config("default", width=32).config.width
+    32
+    """
+
+    def __init__(
+        self, config: Config, bundle: Bundle | None = None, run_dir: Path | None = None
+    ) -> None:
+        self.config = config
+        self.run_dir = run_dir
+        self._bundle = bundle
+        self._ranker: Ranker | None = None
+        self._data: PreparedData | None = None
+
+    @classmethod
+    def from_config(cls, name_or_path: str | Path = "default", **settings: Any) -> Self:
+        """Take the name of a recipe or the path of a file, and settings on top of it.
+
+        Parameters
+        ----------
+        settings
+            `width=32`, or a section: `training={"num_epochs": 5}`.
+
+        Raises
+        ------
+        ConfigError
+            When a recipe, a setting or a value is not known.
+        """
+        return cls(Config.load(name_or_path, settings))
+
+    def fit(
+        self,
+        data: PreparedData,
+        run_dir: str | Path | None = None,
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        progress: str = "auto",
+    ) -> Self:
+        """Train on the training part of prepared data.
+
+        Parameters
+        ----------
+        run_dir
+            Keeps checkpoints, curves and the bundle; a temporary folder when left out.
+        resume
+            Go on with the training that stands there.
+        overwrite
+            Begin anew where one stands.
+        progress
+            `auto`, `bar`, `plain` or `none`.
+        """
+        from penchant.training import train
+
+        with tempfile.TemporaryDirectory(prefix="penchant-run-") as scratch:
+            place = Path(run_dir) if run_dir is not None else Path(scratch) / "run"
+            done = train(
+                data, self.config, place, resume=resume, overwrite=overwrite, reporter=progress
+            )
+            self._take(done.bundle, place if run_dir is not None else None)
+        self._data = data
+        return self
+
+    def _take(self, bundle: Bundle, run_dir: Path | None) -> None:
+        self._bundle, self._ranker, self.run_dir = bundle, None, run_dir
+
+    @property
+    def bundle(self) -> Bundle:
+        """What training left.
+
+        Raises
+        ------
+        UsageError
+            When nothing was fitted or loaded yet.
+        """
+        if self._bundle is None:
+            raise UsageError(
+                "The recommender must be fitted before it is used, and is not.",
+                "Call fit(data), or Recommender.load(directory).",
+            )
+        return self._bundle
+
+    @property
+    def ranker(self) -> Ranker:
+        """What makes lists."""
+        if self._ranker is None:
+            self._ranker = Ranker(self.bundle)
+        return self._ranker
+
+    def evaluate(self, data: PreparedData | str | Path | None = None, on: Part = "test") -> Report:
+        """Rank every target of a part, the baselines beside the model.
+
+        Parameters
+        ----------
+        data
+            Prepared data or its folder; that of the training when left out.
+        """
+        from penchant.evaluation import evaluate
+
+        return evaluate(self.bundle, self.data(data), on=on)
+
+    def recommend(
+        self,
+        users: Iterable[str] | Literal["all"] | None = None,
+        histories: Iterable[Iterable[Any]] | None = None,
+        data: PreparedData | str | Path | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        at: Any = None,
+        unknown: OnUnknown = "skip",
+        frame: Literal["polars", "pandas"] = "polars",
+    ) -> pl.DataFrame | pd.DataFrame:
+        """Return the k best items of each user, or of each bare history.
+
+        Parameters
+        ----------
+        users
+            Users of `data`, whose whole history is read, the test part included.
+        histories
+            One list per user: item ids, pairs (item id, timestamp), or mappings.
+        at
+            The time of asking, unknown when left out.
+        unknown
+            Whether unknown items in a history are skipped or an error.
+
+        Returns
+        -------
+        A table `user_id, item_id, score, rank`; `user_id` of a history is its place in the list.
+
+        Raises
+        ------
+        UsageError
+            When not exactly one of `users` and `histories` is given.
+        UnknownUserError, UnknownItemError
+            When one is not there.
+        """
+        if (users is None) == (histories is None):
+            raise UsageError(
+                "recommend needs either users or histories, and exactly one of them.",
+                'Say users=["u1"], data=data, or histories=[["item 5", "item 9"]].',
+            )
+        if histories is not None:
+            lists, _ = self.lists_for_histories(histories, k, exclude_seen, at, unknown)
+            table = table_of([str(place) for place in range(len(lists))], lists)
+        else:
+            assert users is not None
+            blocks = list(self.lists_for_users(users, data, k, exclude_seen, at))
+            table = pl.concat([table_of([], []), *(table_of(*block) for block in blocks)])
+        return _framed(table, frame)
+
+    def lists_for_histories(
+        self,
+        histories: Iterable[Iterable[Any]],
+        k: int = 10,
+        exclude_seen: bool = True,
+        at: Any = None,
+        unknown: OnUnknown = "skip",
+    ) -> tuple[list[tuple[RankedItem, ...]], list[str]]:
+        """Return a list per bare history, and the unknown items that were skipped."""
+        ordered = [in_order(history) for history in histories]
+        skipped = unknown_items(ordered, self.ranker.items, unknown)
+        log = self.ranker.arrays(ordered)
+        found = lists_of(self.ranker, log, k, exclude_seen, _time_or_none(at))
+        return [items for block in found for items in block], skipped
+
+    def lists_for_users(
+        self,
+        users: Iterable[str] | Literal["all"],
+        data: PreparedData | str | Path | None = None,
+        k: int = 10,
+        exclude_seen: bool = True,
+        at: Any = None,
+    ) -> Iterator[tuple[list[str], list[tuple[RankedItem, ...]]]]:
+        """Yield users and their lists, block by block, so that any number fits in memory."""
+        prepared = self.data(data)
+        if isinstance(users, str):
+            if users != "all":
+                raise UsageError(
+                    f'users must be a list of ids or "all" but is "{users}".', 'Say users=["u1"].'
+                )
+            chosen = np.arange(len(prepared.users))
+        else:
+            chosen = user_indices(prepared, list(users))
+        log = aligned(prepared.log.users(chosen), prepared, self.ranker)
+        done = 0
+        for lists in lists_of(self.ranker, log, k, exclude_seen, _time_or_none(at)):
+            of_block = chosen[done : done + len(lists)]
+            done += len(lists)
+            yield [prepared.users.id(int(user)) for user in of_block], lists
+
+    def similar(self, item_id: str, k: int = 10) -> tuple[RankedItem, ...]:
+        """Return the k items most like an item, by the cosine of their vectors.
+
+        Raises
+        ------
+        UnknownItemError
+            When the item is not in the vocabulary.
+        """
+        return self.ranker.similar(str(item_id), k)
+
+    def save(self, directory: str | Path, *, overwrite: bool = False) -> None:
+        """Write the bundle as a folder that can be copied to another machine."""
+        self.bundle.save(directory, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, directory: str | Path) -> Self:
+        """Read a bundle, or the bundle of a run.
+
+        Raises
+        ------
+        MissingFileError
+            When there is neither.
+        CorruptBundleError
+            When a file is missing, cut or altered, by name.
+        """
+        place = Path(directory)
+        is_run = (place / "run.json").is_file()
+        bundle = Bundle.load(place)
+        return cls(bundle.config, bundle, place if is_run else None)
+
+    def data(self, given: PreparedData | str | Path | None = None) -> PreparedData:
+        """Return the prepared data to work on: what is given, else that of the training.
+
+        Raises
+        ------
+        UsageError
+            When none is given and none is known.
+        """
+        if isinstance(given, str | Path):
+            return PreparedData.load(given)
+        if given is not None:
+            return given
+        if self._data is None:
+            self._data = PreparedData.load(self._data_path())
+        return self._data
+
+    def _data_path(self) -> Path:
+        from penchant.training import Run
+
+        path = Run(self.run_dir).manifest["data"]["path"] if self.run_dir is not None else None
+        if path is None:
+            raise UsageError(
+                "Prepared data is needed, and it is not known which.", "Say data=..., or --data DATA."
+            )
+        return Path(path)
+
+
+def _time_or_none(at: Any) -> int | None:
+    return None if at is None else time_ms_of(at)
+
+
+def _framed(table: pl.DataFrame, frame: str) -> Any:
+    if frame == "polars":
+        return table
+    if frame != "pandas":
+        raise UsageError(f'frame must be polars or pandas but is "{frame}".')
+    try:
+        return table.to_pandas()
+    except ImportError as error:
+        raise MissingExtraError(
+            "A pandas frame needs pandas and pyarrow.", "pip install 'penchant[pandas]'"
+        ) from error
+
+

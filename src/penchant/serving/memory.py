@@ -1,0 +1,98 @@
+"""How a model's state and the seen items become the bytes of a stored memory, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from penchant.encoders import map_state
+from penchant.errors import CorruptBundleError
+from penchant.serving.ranking import Ranker, seen_items
+from penchant.stores import LoggedEvent, Memory
+
+
+def encode_state(state: Any) -> bytes:
+    """Return all leaves of a state, end to end."""
+    leaves: list[bytes] = []
+    map_state(state, lambda leaf: leaves.append(leaf.detach().cpu().numpy().tobytes()))
+    return b"".join(leaves)
+
+
+def decode_state(blob: bytes, like: Any) -> Any:
+    """Return the state whose bytes these are, in the form of `like`.
+
+    Raises
+    ------
+    CorruptBundleError
+        When the bytes are not as many as the form needs.
+
+    Relations
+    ---------
+    `decode_state(encode_state(state), like)` equals `state`, bit for bit.
+    """
+    place = 0
+
+    def leaf_of(leaf: Tensor) -> Tensor:
+        nonlocal place
+        size = leaf.numel() * leaf.element_size()
+        form = torch.empty(0, dtype=leaf.dtype).numpy().dtype
+        part = np.frombuffer(blob[place : place + size], form).copy()
+        place += size
+        return torch.from_numpy(part).reshape(leaf.shape).to(leaf.device)
+
+    needed = len(encode_state(like))
+    if len(blob) != needed:
+        raise CorruptBundleError(
+            f"A memory of this model must have {needed} bytes but has {len(blob)}.",
+            "It was kept under another model: drop the memories of this bundle from the store.",
+        )
+    return map_state(like, leaf_of)
+
+
+def encode_seen(seen: np.ndarray, num_items: int) -> bytes:
+    """Return sorted item indices in two bytes each, in four for a large catalogue."""
+    return seen.astype(_form(num_items)).tobytes()
+
+
+def decode_seen(blob: bytes, num_items: int) -> np.ndarray:
+    """Return the item indices, sorted, int64.
+
+    Examples
+    --------
+    >>> decode_seen(encode_seen(np.array([3, 70_000]), 100_000), 100_000).tolist()
+    [3, 70000]
+    """
+    return np.frombuffer(blob, _form(num_items)).astype(np.int64)
+
+
+def _form(num_items: int) -> str:
+    return "<u2" if num_items <= 2**16 else "<u4"
+
+
+def advance(ranker: Ranker, memory: Memory, events: Sequence[LoggedEvent]) -> Memory:
+    """Return a memory with further events folded in, given in the order (time, sequence).
+
+    Notes
+    -----
+    One event of a known item is one `model.step`; one of an unknown item is counted and moves nothing.
+    """
+    like = ranker.model.initial_state(1)
+    state = decode_state(memory.state, like) if memory.state else like
+    log = ranker.arrays([events])
+    seen = np.union1d(decode_seen(memory.seen, ranker.num_items), seen_items(log)[0])
+    times = [memory.last_time_ms] if memory.last_time_ms is not None else []
+    return replace(
+        memory,
+        state=encode_state(ranker.fold(log, state)),
+        seen=encode_seen(seen, ranker.num_items),
+        num_events=memory.num_events + len(events),
+        last_time_ms=max([*times, *(event.time_ms for event in events)], default=None),
+        applied_through=max(
+            [memory.applied_through, *(event.sequence for event in events)],
+        ),
+    )

@@ -1,0 +1,227 @@
+"""From histories and memories to ranked lists: the one path that Live, `Recommender.recommend` and the CLI share.
+
+A ranker belongs to one bundle, never changes, and may be used from several threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from penchant.bundle import Bundle
+from penchant.errors import InputError
+from penchant.events.arrays import UNKNOWN_ITEM, LogArrays, Part
+from penchant.model import ModelState, Query
+from penchant.packed import NO_TIME, PackedEvents, offsets_of
+from penchant.serving.histories import no_such_item
+
+BLOCK_CELLS = 2**23
+"""Scores held at once: 32 MiB in float32."""
+
+
+class Happening(Protocol):
+    """What an event must have to be folded; `LoggedEvent` has it."""
+
+    @property
+    def item_id(self) -> str:
+        """The item."""
+
+    @property
+    def time_ms(self) -> int | None:
+        """Milliseconds since 1970, `None` where unknown."""
+
+    @property
+    def event_type(self) -> str:
+        """The kind of behaviour."""
+
+    @property
+    def value(self) -> float | None:
+        """A rating, a price, seconds watched."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedItem:
+    """An item and its place in a list, 1 being the best."""
+
+    item_id: str
+    score: float
+    rank: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return {"item_id": self.item_id, "score": self.score, "rank": self.rank}
+
+
+class Ranker:
+    """Folds histories into states and reads lists from states, under one bundle.
+
+    Parameters
+    ----------
+    bundle
+        The model with its vocabulary and event types.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.model = bundle.model.eval()
+        self.items = bundle.vocabulary
+        self.num_items = len(bundle.vocabulary)
+        self.has_times = bool(bundle.facts["has_times"])
+        self._type_of = {name: index for index, name in enumerate(bundle.event_types)}
+        with torch.inference_mode():
+            self.table = self.model.table()  # (I, D)
+
+    def arrays(self, histories: Sequence[Sequence[Happening]]) -> LogArrays:
+        """Return histories of outside ids as arrays; an unknown type counts as the first one."""
+        events = [event for history in histories for event in history]
+        none = float("nan")
+        return LogArrays(
+            item_index=self.items.indices([event.item_id for event in events]),
+            event_type=np.array([self._type_of.get(e.event_type, 0) for e in events], np.int64),
+            value=np.array([none if e.value is None else e.value for e in events], np.float32),
+            time_ms=np.array([NO_TIME if e.time_ms is None else e.time_ms for e in events], np.int64),
+            part=np.full(len(events), Part.TRAIN, np.int8),
+            offsets=np.cumsum([0, *(len(history) for history in histories)]).astype(np.int64),
+        )
+
+    @torch.inference_mode()
+    def fold(self, log: LogArrays, state: ModelState | None = None) -> ModelState:
+        """Return the states of users after their events; events of unknown items move nothing.
+
+        Notes
+        -----
+        One event per user is one step; several are one forward pass, which equals the steps.
+        """
+        known = log.where(log.item_index >= 0)
+        events = self._packed(known)
+        state = self.model.initial_state(known.num_users) if state is None else state
+        if known.num_events == 0:
+            return state
+        if (known.lengths == 1).all():
+            return self.model.step(events, state, self.table)
+        return self.model(events, state, self.table)[1]
+
+    def _packed(self, log: LogArrays) -> PackedEvents:
+        size = log.num_events
+        times = log.time_ms if self.has_times else np.full(size, NO_TIME, np.int64)
+        device = self.table.device
+        return PackedEvents(
+            torch.as_tensor(log.item_index, dtype=torch.int64, device=device),
+            torch.as_tensor(log.event_type, dtype=torch.int64, device=device),
+            torch.as_tensor(log.value, dtype=torch.float32, device=device),
+            torch.as_tensor(times, dtype=torch.int64, device=device),
+            torch.zeros((size, 0), dtype=torch.int64, device=device),
+            offsets_of(torch.as_tensor(log.lengths, dtype=torch.int64, device=device)),
+        )
+
+    @torch.inference_mode()
+    def scores(self, state: ModelState, at_ms: Sequence[int | None]) -> np.ndarray:
+        """Return (B, I) float32 scores of all items for users asked at the given times.
+
+        Notes
+        -----
+        The time of asking is passed over where the model was trained on a log without times.
+        """
+        asked = [NO_TIME if at is None or not self.has_times else at for at in at_ms]
+        interest = self.model.read(state, Query(torch.tensor(asked, device=self.table.device)))
+        users, interests, width = interest.vectors.shape
+        scores = self.model.scores(interest.vectors.reshape(-1, width), self.table)
+        merged: Tensor = scores.reshape(users, interests, -1).amax(dim=1)  # (B, I)
+        return merged.float().cpu().numpy()
+
+    def lists(
+        self,
+        state: ModelState,
+        at_ms: Sequence[int | None],
+        k: int,
+        excluded: Sequence[np.ndarray],
+    ) -> list[tuple[RankedItem, ...]]:
+        """Return the k best items of each user, those of `excluded` left out."""
+        check_k(k)
+        rows = self.scores(state, at_ms)
+        return [
+            self._ranked(row, best_first(row, k, left_out))
+            for row, left_out in zip(rows, excluded, strict=True)
+        ]
+
+    def similar(self, item_id: str, k: int = 10) -> tuple[RankedItem, ...]:
+        """Return the k items whose vectors point most nearly the same way, by cosine.
+
+        Raises
+        ------
+        UnknownItemError
+            When the item is not in the vocabulary.
+        """
+        check_k(k)
+        index = self.index(item_id)
+        with torch.inference_mode():
+            length = self.table.norm(dim=1).clamp(min=1e-12)
+            cosine = (self.table @ self.table[index] / (length * length[index])).cpu().numpy()
+        return self._ranked(cosine, best_first(cosine, k, np.array([index])))
+
+    def index(self, item_id: str) -> int:
+        """Return the index of an item.
+
+        Raises
+        ------
+        UnknownItemError
+            When the item is not in the vocabulary.
+        """
+        index = self.items.index(item_id)
+        if index is None:
+            raise no_such_item(item_id, self.items)
+        return index
+
+    def _ranked(self, scores: np.ndarray, order: np.ndarray) -> tuple[RankedItem, ...]:
+        return tuple(
+            RankedItem(self.items.id(int(index)), float(scores[index]), rank)
+            for rank, index in enumerate(order, start=1)
+        )
+
+
+def best_first(scores: np.ndarray, k: int, left_out: np.ndarray) -> np.ndarray:
+    """Return the indices of the k best scores (I,), the lower index first among equals.
+
+    Examples
+    --------
+    >>> best_first(np.array([.5, .9, .5, np.nan, .7]), 3, np.array([1])).tolist()
+    [4, 0, 2]
+    """
+    kept = np.where(np.isnan(scores), -np.inf, scores)
+    kept[left_out] = -np.inf
+    size = min(k, len(kept))
+    least = np.partition(kept, len(kept) - size)[len(kept) - size] if size else np.inf
+    candidates = np.flatnonzero((kept >= least) & (kept > -np.inf))
+    return candidates[np.argsort(-kept[candidates], kind="stable")][:size]
+
+
+def seen_items(log: LogArrays) -> list[np.ndarray]:
+    """Return the known items of each history, sorted, every one once.
+
+    Examples
+    --------
+    >>> items = np.array([7, 2, 7, -1])
+    >>> log = LogArrays(items, items, items, items, items, offsets=np.array([0, 3, 4]))
+    >>> [seen.tolist() for seen in seen_items(log)]
+    [[2, 7], []]
+    """
+    cuts = zip(log.offsets[:-1], log.offsets[1:], strict=True)
+    found = [np.unique(log.item_index[start:end]) for start, end in cuts]
+    return [seen[seen != UNKNOWN_ITEM] for seen in found]
+
+
+def check_k(k: int) -> None:
+    """Refuse a length of list that is none.
+
+    Raises
+    ------
+    InputError
+        When it is below 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise InputError(f"k must be a whole number from 1 on but is {k!r}.", "Ask for 10.")

@@ -1,0 +1,90 @@
+"""The live law: replaying a log through `Live` gives the ranks of the offline evaluator."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penchant.events.arrays import LogArrays, Part
+from penchant.sequences.ranking import ranks
+from penchant.sequences.targets import target_blocks
+from penchant.evaluation.model_ranker import ModelRanker
+from penchant.serving import Event, Live, Ranker
+
+from .world import ITEMS, make_bundle, make_log
+
+ML_100K = Path(__file__).parents[2] / "data" / "ml-100k"
+
+
+def offline_ranks(bundle, log: LogArrays) -> dict[tuple[int, int], tuple[int, bool]]:
+    """Return rank and whether it was left out, by user and place in the history."""
+    found = {}
+    ranker = ModelRanker(bundle.model)
+    for block in target_blocks(log, Part.TEST):
+        ranked = ranks(ranker.score(block), block)
+        places = block.rows - block.starts
+        users = block.users[block.owner]
+        for user, place, rank, left_out in zip(
+            users, places, ranked.rank, ranked.is_left_out, strict=True
+        ):
+            found[int(user), int(place)] = (int(rank), bool(left_out))
+    return found
+
+
+def live_ranks(
+    bundle, histories: dict[str, list[Event]], log: LogArrays
+) -> dict[tuple[int, int], tuple[int, bool]]:
+    """Replay all events in the order of time and ask before each target."""
+    rows = [
+        (event.timestamp, int(log.offsets[user]) + place, user, place, event)
+        for user, history in enumerate(histories.values())
+        for place, event in enumerate(history)
+    ]
+    found, num_items = {}, len(bundle.vocabulary)
+    now = 0.0
+    with Live(bundle, clock=lambda: now) as live:
+        for now, row, user, place, event in sorted(rows, key=lambda entry: entry[:2]):
+            if log.part[row] == Part.TEST:
+                found[user, place] = rank_of(live, event, num_items)
+            live.observe(event)
+    return found
+
+
+def rank_of(live: Live, event: Event, num_items: int) -> tuple[int, bool]:
+    answer = live.recommend(event.user_id, k=num_items, at=event.timestamp)
+    scores = {item.item_id: item.score for item in answer}
+    if event.item_id not in scores:
+        is_known = event.item_id in live._ranker.items
+        return (0 if is_known else num_items + 1), is_known
+    return sum(score >= scores[event.item_id] for score in scores.values()), False
+
+
+def by_user(events: list[dict]) -> dict[str, list[Event]]:
+    histories: dict[str, list[Event]] = {}
+    for event in events:
+        histories.setdefault(event["user_id"], []).append(Event.of(event))
+    return histories
+
+
+def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator():
+    bundle = make_bundle(seed=5)
+    histories = by_user(make_log(num_users=40, seed=9))
+    all_of_it = Ranker(bundle).arrays(
+        [[event.logged(0) for event in history] for history in histories.values()]
+    )
+    is_test = all_of_it.time_ms >= np.quantile(all_of_it.time_ms, 0.6)
+    log = LogArrays(
+        all_of_it.item_index,
+        all_of_it.event_type,
+        all_of_it.value,
+        all_of_it.time_ms,
+        np.where(is_test, Part.TEST, Part.TRAIN).astype(np.int8),
+        all_of_it.offsets,
+    )
+    offline, live = offline_ranks(bundle, log), live_ranks(bundle, histories, log)
+    assert offline.keys() == live.keys()
+    assert len(offline) == is_test.sum() > 80
+    kept = [key for key, (_, left_out) in offline.items() if not left_out]
+    assert {rank for rank, _ in (offline[key] for key in kept)} >= {1, 2, 3, len(ITEMS) + 1}
+    assert [live[key][0] for key in kept] == [offline[key][0] for key in kept]
+    assert {key for key, (_, left_out) in live.items() if left_out} == set(offline) - set(kept)

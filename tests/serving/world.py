@@ -1,0 +1,57 @@
+"""A small bundle with weights that matter, and logs to fold under it."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import torch
+
+from penchant.bundle import Bundle
+from penchant.config import Config, build_model
+from penchant.events.features import FeatureEncoder
+from penchant.events.vocabulary import Vocabulary
+
+ITEMS = ("tea", "milk", "rum", "salt", "kiwi", "oats", "leek")
+TYPES = ("view", "buy")
+
+
+def make_bundle(seed: int = 0, items=ITEMS, has_times: bool = True, **settings) -> Bundle:
+    """Return an untrained bundle in float64 whose every part, biases included, is random."""
+    config = Config.load("default", {"width": 8, **settings}, environ={})
+    torch.manual_seed(seed)
+    model = build_model(config, len(items), len(TYPES)).double().eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "decay" not in name:
+                weight.copy_(torch.randn_like(weight) * 0.3)
+    titles = [item.title() for item in items]
+    return Bundle(
+        model=model,
+        config=config,
+        vocabulary=Vocabulary(items),
+        item_table=pl.DataFrame({"item_id": list(items), "title": titles}),
+        encoder=FeatureEncoder(),
+        event_types=TYPES,
+        item_counts=np.ones(len(items), np.int64),
+        facts={"has_times": has_times, "fingerprint": f"made from seed {seed}"},
+    )
+
+
+def make_log(num_users: int = 9, seed: int = 3) -> list[dict]:
+    """Return events of all users in the order in which they happened, ties and all."""
+    draw = np.random.default_rng(seed)
+    events = []
+    for user in range(num_users):
+        time = 1_000_000.0 + float(draw.integers(0, 5_000))
+        for _ in range(int(draw.integers(1, 14))):
+            time += float(draw.choice([0, 0, 7, 3_600, 86_400 * 9]))
+            event = {
+                "user_id": f"u{user}",
+                "item_id": str(draw.choice([*ITEMS, "never heard of"])),
+                "timestamp": time,
+                "event_type": str(draw.choice(TYPES)),
+            }
+            if draw.random() < 0.5:
+                event["value"] = float(draw.integers(1, 6))
+            events.append(event)
+    return sorted(events, key=lambda event: event["timestamp"])
