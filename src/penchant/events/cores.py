@@ -39,5 +39,6 @@ def core_rows(
             keep[rows[1:][is_repeat]] = False
         for codes, fewest in ((user, min_user_events), (item, min_item_events)):
             if fewest > 1:
-                keep &= np.bincount(codes[keep], minlength=codes.max(initial=0) + 1)[codes] >= fewest
+                counts = np.bincount(codes[keep], minlength=codes.max(initial=0) + 1)
+                keep &= counts[codes] >= fewest
     return keep

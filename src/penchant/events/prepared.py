@@ -123,8 +123,6 @@ class PreparedData:
                 "format": FORMAT,
                 "version": __version__,
                 **{name: self.manifest[name] for name in self.manifest if name not in _OWN},
-                "event_types": list(self.event_types),
-                "has_user_table": self.user_table is not None,
                 "files": checksums(path),
             }
             _write_json(path / MARKER, manifest)
@@ -153,7 +151,7 @@ class PreparedData:
                 users=Vocabulary(user_table["user_id"]),
                 items=Vocabulary(item_table["item_id"]),
                 item_table=item_table,
-                user_table=user_table if manifest["has_user_table"] else None,
+                user_table=user_table if user_table.width > 1 else None,
                 event_types=tuple(manifest["event_types"]),
                 encoder=FeatureEncoder.from_dict(encoder),
                 manifest=manifest,
@@ -164,7 +162,7 @@ class PreparedData:
             ) from error
 
 
-_OWN: Final = ("kind", "format", "version", "event_types", "has_user_table", "files")
+_OWN: Final = ("kind", "format", "version", "files")
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

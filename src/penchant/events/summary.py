@@ -18,6 +18,10 @@ def summary_text(manifest: Mapping[str, Any]) -> str:
     lines += [_step(step) for step in manifest["steps"] if step["num_dropped"]]
     for part, leaks in manifest["leaks"].items():
         lines += _leaks(part, leaks)
+    left_out = manifest["attributes_left_out"].items()
+    if left_out:
+        reasons = "; ".join(f"{name} ({reason})" for name, reason in left_out)
+        lines.append(f"attributes   without: {reasons}")
     lines += [f"note         {note}" for note in manifest["notes"]]
     return "\n".join(lines)
 
@@ -27,7 +31,8 @@ def _counts(counts: Mapping[str, Any]) -> list[str]:
         f"events       {counts['events']:,}: {counts['train_events']:,} to train on, "
         f"{counts['validation_events']:,} to validate on, {counts['test_events']:,} to test on",
         f"users        {counts['users']:,}, {counts['train_users']:,} of them with training events",
-        f"items        {counts['items']:,}, {counts['train_items']:,} of them with training events",
+        f"items        {counts['items']:,}, {counts['train_items']:,} of them with training events"
+        f"; {counts['items_without_events']:,} more in the table of items",
     ]
 
 

@@ -115,7 +115,7 @@ class Vocabulary:
         return found.cast(pl.Int64).fill_null(-1).to_numpy()
 
     def grow(self, new_ids: Sequence[str] | pl.Series) -> Vocabulary:
-        """Return a vocabulary with the new ids appended; known and repeated ones are passed over."""
+        """Return a vocabulary with the new ids appended; known and repeated ones are skipped."""
         fresh = pl.Series("id", new_ids, dtype=pl.String).unique(maintain_order=True)
         fresh = fresh.filter(~fresh.is_in(self.series.implode()))
         return Vocabulary(pl.concat([self.series, fresh]))
