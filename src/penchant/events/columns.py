@@ -118,15 +118,12 @@ class EventFrame:
     @property
     def sort_keys(self) -> tuple[str, ...]:
         """Columns that order the events of one user; ties go by position, then by file order."""
-        return (
-            ("position", "order")
-            if self.order_by == "position"
-            else (
-                "time_ms",
-                "position",
-                "order",
-            )
-        )
+        return sort_keys_of(self.order_by)
+
+
+def sort_keys_of(order_by: str) -> tuple[str, ...]:
+    """Return the columns that order the events of one user."""
+    return ("position", "order") if order_by == "position" else ("time_ms", "position", "order")
 
 
 def complete(frame: pl.LazyFrame | pl.DataFrame) -> pl.LazyFrame:
@@ -148,7 +145,8 @@ def complete(frame: pl.LazyFrame | pl.DataFrame) -> pl.LazyFrame:
     missing = [name for name in CANONICAL if name not in present and name != "order"]
     lazy = lazy.with_columns(pl.lit(None).alias(name) for name in missing)
     context = [name for name in present if name not in CANONICAL]
-    lazy = lazy.select([pl.col(name).cast(dtype) for name, dtype in CANONICAL.items()] + context)
+    typed = [pl.col(name).cast(dtype) for name, dtype in CANONICAL.items()]
+    lazy = lazy.select(*typed, *context)
     return lazy.with_columns(pl.col("event_type").fill_null(DEFAULT_EVENT_TYPE))
 
 
