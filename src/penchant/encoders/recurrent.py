@@ -6,15 +6,36 @@ step is spent on padding, and keeps the carried state a value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import ClassVar, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from penchant.encoders.base import RecurrentState, SequenceEncoder, encoders
+from penchant.encoders.packed_gru import packed_gru
 from penchant.packed import PackedVectors
+
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+Carried = Tensor | tuple[Tensor, Tensor]
+"""What torch carries from step to step, (L, B', D): hidden vectors, with cells for the LSTM."""
+
+_plain: ContextVar[bool] = ContextVar("plain recurrence", default=False)
+
+
+@contextmanager
+def plain_recurrence() -> Iterator[None]:
+    """Within it, encoders use torch's own recurrences, which can be differentiated twice."""
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
 
 
 class TimeMajor(NamedTuple):
@@ -94,9 +115,13 @@ class RecurrentEncoder(SequenceEncoder):
         layout = time_major(events.offsets, events.user)
         ordered = torch.empty_like(layout.place)
         ordered[layout.place] = torch.arange(layout.place.shape[0], device=ordered.device)
-        packed = PackedSequence(events.x[ordered], layout.sizes.cpu())
-        output, last = self.layers(packed, self._carried(state, layout.users))
-        return output.data[layout.place], self._kept(state, layout.users, last)
+        hidden, last = self._run(events.x[ordered], layout, self._carried(state, layout.users))
+        return hidden[layout.place], self._kept(state, layout.users, last)
+
+    def _run(self, x: Tensor, layout: TimeMajor, carried: Carried) -> tuple[Tensor, Carried]:
+        """Return (N, D) hidden vectors of time-major rows and the last ones, layers first."""
+        output, last = self.layers(PackedSequence(x, layout.sizes.cpu()), carried)
+        return output.data, last
 
     def step(self, events: PackedVectors, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
         """Read one event per user."""
@@ -104,16 +129,14 @@ class RecurrentEncoder(SequenceEncoder):
         output, last = self.layers(events.x.unsqueeze(0), self._carried(state, users))  # (1, B, D)
         return output[0], self._kept(state, users, last)
 
-    def _carried(self, state: RecurrentState, users: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    def _carried(self, state: RecurrentState, users: Tensor) -> Carried:
         """Return the users' state as torch wants it: layers first."""
         hidden = state.hidden[users].transpose(0, 1).contiguous()  # (L, B', D)
         if not self.has_cell:
             return hidden
         return hidden, state.cell[users].transpose(0, 1).contiguous()
 
-    def _kept(
-        self, state: RecurrentState, users: Tensor, last: Tensor | tuple[Tensor, Tensor]
-    ) -> RecurrentState:
+    def _kept(self, state: RecurrentState, users: Tensor, last: Carried) -> RecurrentState:
         """Return a new state in which the given users have moved on."""
         hidden, cell = last if isinstance(last, tuple) else (last, None)
         moved = state.hidden.index_copy(0, users, hidden.transpose(0, 1))
@@ -158,3 +181,20 @@ class GRUEncoder(RecurrentEncoder):
     """
 
     network = nn.GRU
+
+    def _run(self, x: Tensor, layout: TimeMajor, carried: Carried) -> tuple[Tensor, Carried]:
+        """Use the layer with its own backward where it pays: in training, on a CPU."""
+        if _plain.get() or x.is_cuda or not torch.is_grad_enabled():
+            return super()._run(x, layout, carried)
+        assert isinstance(carried, Tensor), "a GRU carries no cell"
+        starts = layout.sizes.cumsum(0) - layout.sizes
+        lengths = (layout.sizes.unsqueeze(1) > torch.arange(len(layout.users))).sum(0)  # (B',)
+        last_row = starts[lengths - 1] + torch.arange(len(layout.users))
+        sizes, last = layout.sizes.tolist(), []
+        for layer in range(self.num_layers):
+            if layer:
+                x = F.dropout(x, self.layers.dropout, self.training)
+            weights = tuple(getattr(self.layers, f"{name}_l{layer}") for name in WEIGHTS)
+            x = packed_gru(x, carried[layer], weights, sizes)
+            last.append(x[last_row])
+        return x, torch.stack(last)

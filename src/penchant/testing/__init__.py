@@ -1,1 +1,34 @@
-"""TODO."""
+"""The laws of the house as functions: run them on a component of your own."""
+
+from penchant.testing.folding import (
+    FOLDING_LAWS,
+    LawBroken,
+    check_attention,
+    check_encoder,
+    check_fold,
+    check_model,
+)
+from penchant.testing.parts import check_items, check_loss
+from penchant.testing.subjects import (
+    Histories,
+    Subject,
+    attention_subject,
+    encoder_subject,
+    model_subject,
+)
+
+__all__ = [
+    "FOLDING_LAWS",
+    "Histories",
+    "LawBroken",
+    "Subject",
+    "attention_subject",
+    "check_attention",
+    "check_encoder",
+    "check_fold",
+    "check_items",
+    "check_loss",
+    "check_model",
+    "encoder_subject",
+    "model_subject",
+]

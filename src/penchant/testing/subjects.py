@@ -1,0 +1,186 @@
+"""What the laws of folding are asked of: anything with a whole-history form, a one-event form and a state.
+
+A subject draws its events from a pool of its own, by row, so that the same laws hold an encoder, an
+attention and the whole model to account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from penchant.encoders import SequenceEncoder
+from penchant.interest import InterestAttention
+from penchant.model import InterestModel
+from penchant.packed import PackedEvents, PackedVectors, offsets_of
+
+LENGTHS = (3, 0, 1, 71, 2, 34)
+"""Irregular on purpose.
+
+An empty history, one event, and more than two blocks of the streaming attention.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """Rows of a subject's pool as histories: `rows` (N,), `offsets` (B + 1,)."""
+
+    rows: Tensor
+    offsets: Tensor
+
+    @classmethod
+    def of_lengths(cls, lengths: tuple[int, ...]) -> Histories:
+        """Return histories that take the rows of the pool in order."""
+        return cls(torch.arange(sum(lengths)), offsets_of(torch.tensor(lengths)))
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) events of each user."""
+        return self.offsets.diff()
+
+    def of_user(self, user: int) -> Histories:
+        """Return the history of one user."""
+        rows = self.rows[self.offsets[user] : self.offsets[user + 1]]
+        return Histories(rows, torch.tensor([0, len(rows)]))
+
+    def split(self, first: Tensor) -> tuple[Histories, Histories]:
+        """Cut each history after `first` (B,) events."""
+        age = torch.arange(len(self.rows)) - self.offsets[:-1].repeat_interleave(self.lengths)
+        head = age < first.repeat_interleave(self.lengths)
+        return (
+            Histories(self.rows[head], offsets_of(first)),
+            Histories(self.rows[~head], offsets_of(self.lengths - first)),
+        )
+
+
+Fold = Callable[[Any, Tensor, Any], tuple[Tensor, Any]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A pool of events and the two forms of a fold over them.
+
+    Parameters
+    ----------
+    name
+        Used in messages.
+    pool
+        Tensors with one row per event of the pool.
+    initial_state
+        From a number of users to a state.
+    forward
+        (rows of the pool, offsets, state) to (output per event, state).
+    step
+        The same for one event per user.
+    """
+
+    name: str
+    pool: tuple[Tensor, ...]
+    initial_state: Callable[[int], Any]
+    forward: Fold
+    step: Fold
+
+    def fold(self, histories: Histories, state: Any) -> tuple[Tensor, Any]:
+        """Fold whole histories."""
+        return self.forward(self._rows(histories.rows), histories.offsets, state)
+
+    def advance(self, rows: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Fold one event per user."""
+        return self.step(self._rows(rows), torch.arange(len(rows) + 1), state)
+
+    def altered(self, row: int) -> Subject:
+        """Return the subject with another event at a row of the pool."""
+        pool = tuple(leaf.clone() for leaf in self.pool)
+        for leaf in pool:
+            leaf[row] = leaf[row - 1] if leaf.dtype == torch.int64 else leaf[row] + 1.0
+        return replace(self, pool=pool)
+
+    def _rows(self, rows: Tensor) -> tuple[Tensor, ...]:
+        return tuple(leaf[rows] for leaf in self.pool)
+
+
+def encoder_subject(encoder: SequenceEncoder, width: int, seed: int = 0) -> Subject:
+    """Return an encoder as a subject, fed with random vectors."""
+    dtype = next(encoder.parameters()).dtype
+
+    def fold(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return encoder(_vectors(pool, offsets), state)
+
+    def step(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return encoder.step(_vectors(pool, offsets), state)
+
+    return Subject(
+        type(encoder).__name__, _vector_pool(width, dtype, seed), encoder.initial_state, fold, step
+    )
+
+
+def attention_subject(attention: InterestAttention, width: int, seed: int = 0) -> Subject:
+    """Return an attention as a subject; its hidden vectors are a fixed rotation of the events."""
+    dtype = next(attention.parameters()).dtype
+
+    def fold(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
+        events = _vectors(pool, offsets)
+        return attention(events, events.x.roll(1, dims=1), state)
+
+    def step(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
+        events = _vectors(pool, offsets)
+        return attention.step(events, events.x.roll(1, dims=1), state)
+
+    return Subject(
+        type(attention).__name__,
+        _vector_pool(width, dtype, seed),
+        attention.initial_state,
+        fold,
+        step,
+    )
+
+
+def model_subject(model: InterestModel, seed: int = 0) -> Subject:
+    """Return a whole model as a subject.
+
+    Its outputs are interest vectors one second after each event.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    size = sum(LENGTHS)
+    pool = (
+        torch.randint(model.num_items, (size,), generator=draw),
+        torch.randn(size, generator=draw),
+        torch.randint(1_000_000_000, (size,), generator=draw).cumsum(0),
+    )
+
+    def events(pool: tuple[Tensor, ...], offsets: Tensor) -> PackedEvents:
+        item, value, time_ms = pool
+        nothing = torch.zeros_like(item)
+        return PackedEvents(item, nothing, value, time_ms, nothing[:, None][:, :0], offsets)
+
+    def fold(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
+        trace, after = model(events(pool, offsets), state)
+        return model.readout(trace, torch.full_like(pool[0], 1_000)), after
+
+    def step(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
+        after = model.step(events(pool, offsets), state)
+        return model.readout(model.trace_of(after), torch.full_like(pool[0], 1_000)), after
+
+    return Subject(type(model).__name__, pool, model.initial_state, fold, step)
+
+
+def _vector_pool(width: int, dtype: torch.dtype, seed: int) -> tuple[Tensor, ...]:
+    """Return vectors, gaps from 0 s to 10 years, and the first-event marks of `LENGTHS`."""
+    draw = torch.Generator().manual_seed(seed)
+    size = sum(LENGTHS)
+    years = 10 * 365 * 86_400_000
+    gaps = torch.exp(torch.rand(size, generator=draw, dtype=torch.float64) * 26.5).long()
+    gaps[::7], gaps[3::11] = 0, years
+    first = torch.zeros(size)
+    starts = offsets_of(torch.tensor(LENGTHS))[:-1]
+    first[starts[torch.tensor(LENGTHS) > 0]] = 1.0
+    return torch.randn(size, width, generator=draw, dtype=torch.float64).to(dtype), gaps, first
+
+
+def _vectors(pool: tuple[Tensor, ...], offsets: Tensor) -> PackedVectors:
+    x, elapsed_ms, first = pool
+    return PackedVectors(x, elapsed_ms, first > 0, offsets)

@@ -1,0 +1,173 @@
+"""The laws hold for every member of every room, and catch every planted fault."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, get_args
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from penchant.encoders import RecurrentState, SequenceEncoder, encoders
+from penchant.heads import DotProductHead
+from penchant.interest import Decay, Readout, attentions
+from penchant.items import BehaviourInput, IdentityItems
+from penchant.model import InterestModel
+from penchant.packed import PackedVectors
+from penchant.testing import LawBroken, check_attention, check_encoder, check_model
+
+WIDTH = 8
+READOUTS = {
+    "join": {"hidden_factor": 0, "query_time": False},
+    "layers": {"hidden_factor": 2, "query_time": False},
+    "layers and time": {"hidden_factor": 1, "query_time": True},
+}
+
+
+def shaken(module: nn.Module) -> Any:
+    """Give every parameter a value of its own, so that nothing holds because it is zero."""
+    draw = torch.Generator().manual_seed(11)
+    for parameter in module.parameters():
+        with torch.no_grad():
+            parameter.copy_(torch.randn(parameter.shape, generator=draw) * 0.4)
+    return module
+
+
+def build_model(encoder: str, attention: str, readout: str, decay: Decay = "both") -> InterestModel:
+    return shaken(
+        InterestModel(
+            IdentityItems(13, WIDTH),
+            BehaviourInput(WIDTH),
+            encoders.build(encoder, {"num_layers": 2}, width=WIDTH),
+            attentions.build(attention, {"decay": decay}, width=WIDTH),
+            Readout(WIDTH, **READOUTS[readout]),
+            DotProductHead(13),
+        )
+    )
+
+
+@pytest.mark.parametrize("readout", list(READOUTS))
+@pytest.mark.parametrize("attention", list(attentions))
+@pytest.mark.parametrize("encoder", list(encoders))
+def test_every_model_obeys_the_laws_of_folding(encoder: str, attention: str, readout: str) -> None:
+    check_model(build_model(encoder, attention, readout).double())
+
+
+@pytest.mark.parametrize("encoder", list(encoders))
+def test_a_model_in_float32_obeys_the_laws_within_the_stated_tolerance(encoder: str) -> None:
+    check_model(build_model(encoder, "multi_head", "layers and time"))
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("kind", list(encoders))
+def test_every_encoder_obeys_the_laws_of_folding(kind: str, num_layers: int) -> None:
+    encoder = shaken(encoders.build(kind, {"num_layers": num_layers}, width=WIDTH)).double()
+    check_encoder(encoder, WIDTH)
+
+
+@pytest.mark.parametrize("decay", get_args(Decay))
+@pytest.mark.parametrize("kind", list(attentions))
+def test_every_attention_obeys_the_laws_of_folding(kind: str, decay: Decay) -> None:
+    check_attention(shaken(attentions.build(kind, {"decay": decay}, width=WIDTH)).double(), WIDTH)
+    check_attention(shaken(attentions.build(kind, {"decay": decay}, width=WIDTH)), WIDTH)
+
+
+class Carried(NamedTuple):
+    total: Tensor
+
+
+class SummingEncoder(SequenceEncoder):
+    """A lawful encoder, the sum of all vectors so far, on which faults are planted."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def initial_state(self, num_users: int) -> Any:
+        return Carried(self.scale.new_zeros(num_users, len(self.scale)))
+
+    def forward(self, events: PackedVectors, state: Any = None) -> tuple[Tensor, Any]:
+        state = self.initial_state(events.num_users) if state is None else state
+        outputs, totals = [], []
+        for user in range(events.num_users):
+            rows = events.x[events.offsets[user] : events.offsets[user + 1]] * self.scale
+            sums = state.total[user] + rows.cumsum(0)
+            outputs.append(sums)
+            totals.append(sums[-1] if len(sums) else state.total[user])
+        return torch.cat(outputs), Carried(torch.stack(totals))
+
+    def step(self, events: PackedVectors, state: Any) -> tuple[Tensor, Any]:
+        total = state.total + events.x * self.scale
+        return total, Carried(total)
+
+
+class LeakingEncoder(SummingEncoder):
+    def forward(self, events: PackedVectors, state: Any = None) -> tuple[Tensor, Any]:
+        hidden, after = super().forward(events, state)
+        return hidden + hidden.mean(), after
+
+
+class ForgetfulEncoder(SummingEncoder):
+    def forward(self, events: PackedVectors, state: Any = None) -> tuple[Tensor, Any]:
+        return super().forward(events, None)
+
+
+class MeddlingEncoder(SummingEncoder):
+    def step(self, events: PackedVectors, state: Any) -> tuple[Tensor, Any]:
+        state.total.add_(events.x * self.scale)
+        return state.total, Carried(state.total.clone())
+
+
+class GrowingEncoder(SummingEncoder):
+    def forward(self, events: PackedVectors, state: Any = None) -> tuple[Tensor, Any]:
+        hidden, after = super().forward(events, state)
+        longest = int(events.lengths.max())
+        return hidden, Carried(torch.cat([after.total] * max(longest // 8, 1), dim=1))
+
+
+class PeekingEncoder(SummingEncoder):
+    def forward(self, events: PackedVectors, state: Any = None) -> tuple[Tensor, Any]:
+        hidden, after = super().forward(events, state)
+        return hidden + events.x.roll(-1, dims=0), after
+
+
+class ShiftedEncoder(SummingEncoder):
+    def forward(self, events: PackedVectors, state: Any = None) -> tuple[Tensor, Any]:
+        hidden, after = super().forward(events, state)
+        return hidden - events.x * self.scale, after
+
+
+class DeafEncoder(SummingEncoder):
+    def forward(self, events: PackedVectors, state: Any = None) -> tuple[Tensor, Any]:
+        return super().forward(events.with_x(torch.ones_like(events.x)), state)
+
+    def step(self, events: PackedVectors, state: Any) -> tuple[Tensor, Any]:
+        return super().step(events.with_x(torch.ones_like(events.x)), state)
+
+
+def test_the_encoder_without_a_fault_passes() -> None:
+    check_encoder(SummingEncoder(WIDTH).double(), WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "message"),
+    [
+        (LeakingEncoder, "differs by"),
+        (ForgetfulEncoder, "resumed"),
+        (MeddlingEncoder, "state given to step"),
+        (GrowingEncoder, "shapes"),
+        (PeekingEncoder, "differs by"),
+        (ShiftedEncoder, "step at row"),
+        (DeafEncoder, "changes nothing"),
+    ],
+)
+def test_every_planted_fault_is_caught(faulty: type[SummingEncoder], message: str) -> None:
+    with pytest.raises(LawBroken, match=message):
+        check_encoder(faulty(WIDTH).double(), WIDTH)
+
+
+def test_the_recurrent_state_of_a_gru_has_no_cell() -> None:
+    state = encoders.build("gru", {"num_layers": 2}, width=WIDTH).initial_state(3)
+    assert isinstance(state, RecurrentState)
+    assert state.hidden.shape == (3, 2, WIDTH)
+    assert state.cell.shape == (3, 2, 0)
