@@ -160,8 +160,14 @@ def test_by_position_the_split_by_default_is_leave_one_out():
     frame = frame_of(LOG).frame.with_columns(position=pl.int_range(pl.len())).collect()
     data = prepare(event_frame(frame, order_by="position"))
     assert data.manifest["split"]["name"] == "leave-one-out"
-    assert "ordered by position" in data.manifest["notes"][-1]
+    assert "ordered by position" in data.manifest["notes"][0]
     assert data.has_times
+
+
+def test_times_that_run_against_the_positions_are_told():
+    frame = frame_of("u a5 b3 c4\nv a9 b2").frame.with_columns(position="order").collect()
+    data = prepare(event_frame(frame, order_by="position"), "leave-one-out")
+    assert data.manifest["notes"] == ["By position the time runs back at 2 of 5 events."]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from penchant.events.features import FeatureEncoder
 from penchant.events.fingerprint import fingerprint
 from penchant.events.leaks import measure_leaks
 from penchant.events.prepared import FORMAT, KIND, PreparedData
-from penchant.events.splits import PUBLISHED_CORE, Split, assign, parse_split
+from penchant.events.splits import PUBLISHED_CORE, Split, assign, parse_split, steps_back
 from penchant.events.vocabulary import Vocabulary
 
 DEFAULT_SPLIT = "time:0.9"
@@ -77,6 +77,7 @@ def prepare(
     coded, told = _split(coded, rule, (min_user_events, min_item_events), steps)
     if rule.kind == "published-time":
         cold = "drop"
+    _note_order(coded.log, notes)
     told = {"name": split, "cold": cold, **told}
     if cold == "drop":
         coded, told["cold_dropped"] = _drop_cold(coded, steps)
@@ -156,6 +157,14 @@ def _kept(coded: CodedLog, keep: np.ndarray, name: str, steps: list[StepRecord])
     return kept
 
 
+def _note_order(log: LogArrays, notes: list[str]) -> None:
+    num_backward = steps_back(log.time_ms, log.offsets)
+    if num_backward:
+        notes.append(
+            f"By position the time runs back at {num_backward:,} of {log.num_events:,} events."
+        )
+
+
 def _finish(
     coded: CodedLog,
     rule: Split,
@@ -168,53 +177,51 @@ def _finish(
     leaks = measure_leaks(coded.log)
     train = coded.log.part == Part.TRAIN
     train_counts = np.bincount(coded.log.item_index[train], minlength=len(coded.item_ids))
+    counts = np.bincount(coded.log.item_index, minlength=len(coded.item_ids))
     whole = rule.kind == "leave-one-out"
-    present = np.bincount(coded.log.item_index, minlength=len(coded.item_ids)) > 0
-    item_codes = np.flatnonzero(present if whole else train_counts > 0)
+    item_codes = np.flatnonzero((counts if whole else train_counts) > 0)
     coded = coded.with_items(item_codes).with_types_by_frequency()
-    item_table, num_unused_items = _table(coded.item_ids, event_frame.items, "item_id", notes)
-    user_table = (
-        None
-        if event_frame.users is None or event_frame.users.width == 1
-        else _table(coded.user_ids, event_frame.users, "user_id", notes)[0]
-    )
-    encoder = FeatureEncoder.fit(item_table, train_counts[item_codes])
-    counts = _counts(coded, num_unused_items)
-    vocabulary = {
+    split["vocabulary"] = {
         "items": "whole log" if whole else "training part",
-        "without_training_events": len(item_codes) - counts["train_items"],
+        "without_training_events": int((train_counts[item_codes] == 0).sum()),
     }
+    item_table, num_unused = _table(coded.item_ids, event_frame.items, "item_id", notes)
+    users = None if event_frame.users is None or event_frame.users.width == 1 else event_frame.users
+    user_table, _ = _table(coded.user_ids, users, "user_id", notes)
+    encoder = FeatureEncoder.fit(item_table, train_counts[item_codes])
     manifest = {
         "kind": KIND,
         "format": FORMAT,
         "version": __version__,
-        "fingerprint": fingerprint(
-            coded.log,
-            (pl.DataFrame({"user_id": coded.user_ids}), item_table, user_table),
-            coded.event_types,
-        ),
-        "source": event_frame.source,
-        "order_by": event_frame.order_by,
-        "read": event_frame.record.to_dict(),
-        "split": split | {"vocabulary": vocabulary},
+        "fingerprint": fingerprint(coded.log, (user_table, item_table), coded.event_types),
+        **_origin(event_frame),
+        "split": split,
         "steps": [step.to_dict() for step in steps],
         "event_types": list(coded.event_types),
-        "counts": counts,
+        "counts": _counts(coded, num_unused),
         "leaks": leaks,
         "attributes_left_out": encoder.left_out,
-        "columns_left_out": list(event_frame.context),
         "notes": notes,
     }
     return PreparedData(
-        log=coded.log,
-        users=Vocabulary(coded.user_ids),
-        items=Vocabulary(coded.item_ids),
-        item_table=item_table,
-        user_table=user_table,
-        event_types=coded.event_types,
-        encoder=encoder,
-        manifest=manifest,
+        coded.log,
+        Vocabulary(coded.user_ids),
+        Vocabulary(coded.item_ids),
+        item_table,
+        None if users is None else user_table,
+        coded.event_types,
+        encoder,
+        manifest,
     )
+
+
+def _origin(event_frame: EventFrame) -> dict[str, Any]:
+    return {
+        "source": event_frame.source,
+        "order_by": event_frame.order_by,
+        "read": event_frame.record.to_dict(),
+        "columns_left_out": list(event_frame.context),
+    }
 
 
 def _table(

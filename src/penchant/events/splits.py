@@ -270,15 +270,27 @@ def _check_times(name: str, time_ms: np.ndarray, offsets: np.ndarray) -> None:
             f"events have none.",
             "Split by leave-one-out, or drop the events without a time.",
         )
-    backwards = np.diff(time_ms) < 0
-    borders = offsets[(offsets > 0) & (offsets < len(time_ms))]
-    backwards[borders - 1] = False  # from one user to the next
-    if backwards.any():
+    num_backward = steps_back(time_ms, offsets)
+    if num_backward:
         raise InputError(
             f"Split {name} needs events in order of time, but by position the time runs back at "
-            f"{int(backwards.sum())} of {len(time_ms)} events.",
+            f"{num_backward} of {len(time_ms)} events.",
             "Order by timestamp, or split by leave-one-out.",
         )
+
+
+def steps_back(time_ms: np.ndarray, offsets: np.ndarray) -> int:
+    """Return at how many events the time is earlier than at the event of the user before.
+
+    Examples
+    --------
+    >>> steps_back(np.array([5, 4, 9, 1]), np.array([0, 3, 4]))
+    1
+    """
+    backward = np.diff(time_ms) < 0
+    borders = offsets[(offsets > 0) & (offsets < len(time_ms))]
+    backward[borders - 1] = False  # from one user to the next
+    return int(backward.sum())
 
 
 def _check_parts(name: str, assigned: Assignment, time_ms: np.ndarray) -> None:
