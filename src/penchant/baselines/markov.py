@@ -6,7 +6,6 @@ Counts are kept as sparse rows, so that a large catalogue costs what was seen, n
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -17,6 +16,7 @@ from penchant.events.arrays import LogArrays
 from penchant.sequences.targets import TargetBlock
 
 SMOOTHINGS: Final = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+DECAYS: Final = (0.5, 0.65, 0.8, 0.9)
 
 
 class _Transitions(NamedTuple):
@@ -46,7 +46,7 @@ class _Transitions(NamedTuple):
         return cls(starts, key % num_items, summed, total)
 
     def add_rows(self, out: np.ndarray, items: np.ndarray, factor: np.ndarray) -> None:
-        """Add to each row of `out` (M, I), in place, `factor` times the row of each of its items."""
+        """Add to each row of `out` (M, I), in place, `factor` times the rows of its items."""
         low, high = self.starts[items], self.starts[items + 1]
         for target, lag in zip(
             *np.nonzero(factor), strict=True
@@ -74,13 +74,12 @@ def last_known_items(block: TargetBlock, num_lags: int) -> np.ndarray:
     return np.where(inside, items[np.where(inside, place, -1)], -1)
 
 
-def _checked_smoothing(smoothing: float | None) -> float | None:
-    if smoothing is not None and not smoothing > 0:
+def _check_smoothing(smoothing: float) -> None:
+    if not smoothing > 0:
         raise ConfigError(
             f"smoothing of a Markov baseline must be above 0 but is {smoothing}.",
-            "Leave it out to have it chosen on the validation part.",
+            "Leave it out, or give for example 10.",
         )
-    return smoothing
 
 
 class _Chain(Baseline):
@@ -137,7 +136,9 @@ class Markov(_Chain):
     num_lags = 1
 
     def __init__(self, smoothing: float | None = None, exclude_seen: bool = True) -> None:
-        self.smoothing = _checked_smoothing(smoothing)
+        if smoothing is not None:
+            _check_smoothing(smoothing)
+        self.smoothing = smoothing
         self.exclude_seen = exclude_seen
 
     def fit(self, log: LogArrays, num_items: int) -> Self:
@@ -170,7 +171,7 @@ class LaggedMarkov(_Chain):
     Parameters
     ----------
     smoothing
-        As in `Markov`; chosen on validation when None.
+        As in `Markov`, here for sums over lags, where it matters little.
     decay
         Weight of an item against the one after it; chosen on validation when None.
     num_lags
@@ -191,27 +192,26 @@ class LaggedMarkov(_Chain):
 
     def __init__(
         self,
-        smoothing: float | None = None,
+        smoothing: float = 30.0,
         decay: float | None = None,
         num_lags: int = 10,
         exclude_seen: bool = True,
     ) -> None:
-        self.smoothing = _checked_smoothing(smoothing)
+        _check_smoothing(smoothing)
+        self.smoothing = smoothing
         self.decay = decay
         self.num_lags = num_lags
         self.exclude_seen = exclude_seen
 
     def fit(self, log: LogArrays, num_items: int) -> Self:
-        """Count the pairs and choose smoothing and decay."""
+        """Count the pairs and choose the decay."""
         self._count(log, num_items)
-        smoothings = (10.0, 100.0) if self.smoothing is None else (self.smoothing,)
-        decays = (0.5, 0.8, 0.9) if self.decay is None else (self.decay,)
-        self._smoothing, self._decay = choose(
-            list(product(smoothings, decays)),
-            lambda block, setting: self._scores(block, *setting),
+        self._decay = self.decay or choose(
+            DECAYS,
+            lambda block, decay: self._scores(block, self.smoothing, decay),
             log,
             num_items,
-            otherwise=(smoothings[0], decays[0]),
+            otherwise=0.8,
             exclude_seen=self.exclude_seen,
         )
         return self
@@ -219,8 +219,8 @@ class LaggedMarkov(_Chain):
     @property
     def chosen(self) -> dict[str, float | str]:
         """The smoothing and the decay in use."""
-        return {"smoothing": self._smoothing, "decay": self._decay}
+        return {"smoothing": self.smoothing, "decay": self._decay}
 
     def score(self, block: TargetBlock) -> np.ndarray:
         """Return the mixed probability of each item."""
-        return self._scores(block, self._smoothing, self._decay)
+        return self._scores(block, self.smoothing, self._decay)

@@ -10,8 +10,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 
 from penchant.baselines.base import Baseline, baselines, choose
-from penchant.events.arrays import LogArrays
-from penchant.packed import NO_TIME
+from penchant.events.arrays import NO_TIME, LogArrays
 from penchant.sequences.targets import TargetBlock
 
 HOUR_MS: Final = 3_600_000
@@ -72,15 +71,13 @@ class _Timeline(NamedTuple):
         Queries are walked in order of time; each counts only what entered and left since the one
         before. `low` and `high` rise together.
         """
-        order = np.argsort(high, kind="stable")
+        order = np.lexsort((low, high))  # both rise: a later end never has an earlier start
         low, high = low[order], high[order]
         out = np.zeros((len(order), num_items), dtype=np.float32)
         out[0] = np.bincount(self.item[low[0] : high[0]], minlength=num_items)
         for edge, sign in ((high, 1.0), (low, -1.0)):
             event = np.arange(edge[0], edge[-1])
-            query = np.searchsorted(
-                edge, event, side="right"
-            )  # the first whose window has moved past it
+            query = np.repeat(np.arange(1, len(edge)), np.diff(edge))  # the first past the event
             np.add.at(out.reshape(-1), query * num_items + self.item[event], np.float32(sign))
         np.cumsum(out, axis=0, out=out)
         counted = np.empty_like(out)

@@ -1,0 +1,223 @@
+"""A model beside its baselines on one part of the data: figures with intervals, in a report.
+
+The first ranker is the one in question. All figures of a report come from one walk over one set of
+targets and one set of bootstrap draws, so that every difference is paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from penchant.baselines import fit_baselines
+from penchant.errors import UsageError
+from penchant.evaluation.intervals import NUM_DRAWS
+from penchant.evaluation.lists import item_novelty
+from penchant.evaluation.metrics import checked_ks
+from penchant.evaluation.model_ranker import ModelRanker
+from penchant.evaluation.ranking import Progress, Ranker, Ranking, rank_targets
+from penchant.evaluation.report import Report
+from penchant.evaluation.summary import RankerSummary
+from penchant.events.arrays import NO_TIME, LogArrays, Part
+from penchant.model import InterestModel
+
+
+class EvaluatedData(Protocol):
+    """What is read of prepared data."""
+
+    @property
+    def log(self) -> LogArrays:
+        """All histories."""
+        ...
+
+    @property
+    def num_items(self) -> int:
+        """Size of the vocabulary."""
+        ...
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What the data is: `split` and `fingerprint` are kept in the report."""
+        ...
+
+
+def evaluate(
+    rankers: Mapping[str, Ranker],
+    data: EvaluatedData,
+    part: Part | str = Part.TEST,
+    *,
+    ks: Sequence[int] = (10,),
+    exclude_seen: bool = True,
+    seen_event_types: Collection[int] | None = None,
+    variants: Mapping[str, Ranker] | None = None,
+    max_users: int | None = None,
+    num_draws: int = NUM_DRAWS,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Report:
+    """Rank every target of a part under all rankers and sum up.
+
+    Parameters
+    ----------
+    rankers
+        By name; the first is the one in question, the others stand beside it as baselines.
+    data
+        Prepared data.
+    part
+        `test` or `validation`.
+    ks
+        Lengths of the lists.
+    exclude_seen
+        Take items of the target's history out of the lists. Targets that are themselves seen are
+        then left out and counted; the figures without the filter stand beside the others either
+        way.
+    seen_event_types
+        Indices of the event types that make an item seen; all when None.
+    variants
+        The ranker in question under another setting, reported apart from the baselines.
+    max_users
+        Take the first users only.
+    num_draws
+        Bootstrap samples; 0 leaves the intervals out.
+    seed
+        Seed of the bootstrap.
+    progress
+        Called with the targets ranked so far and all.
+
+    Raises
+    ------
+    InputError
+        When the part holds no events, or is not the name of one.
+    ConfigError
+        When a list length is below 1.
+    ShapeError
+        When a ranker scores another number of items than the data has.
+    UsageError
+        When no ranker is given, or a name twice.
+    """
+    part, lengths = checked_part(part), checked_ks(list(ks))
+    variants = variants or {}
+    _check_names(rankers, variants)
+    counts = np.bincount(data.log.train.item_index, minlength=data.num_items)
+    ranking = rank_targets(
+        {**rankers, **variants},
+        data.log,
+        part,
+        item_novelty(counts),
+        ks=lengths,
+        exclude_seen=exclude_seen,
+        seen_event_types=seen_event_types,
+        max_users=max_users,
+        progress=progress,
+    )
+    summaries = {
+        name: RankerSummary(ranked, ranking, num_draws=num_draws, seed=seed)
+        for name, ranked in ranking.by_ranker.items()
+    }
+    model, *others = rankers
+    kept = ~ranking.is_left_out
+    return Report(
+        protocol=_protocol(data, part, exclude_seen, ranking, rankers[model]),
+        num_users=len(np.unique(ranking.user[kept])),
+        num_targets=int(kept.sum()),
+        metrics=summaries[model].figures(),
+        baselines={name: summaries[name].figures() for name in others},
+        variants={name: summaries[name].figures() for name in variants},
+        per_user={name: summaries[name].figures("per_user") for name in rankers},
+        unfiltered={name: summaries[name].figures("unfiltered") for name in rankers},
+        differences={name: summaries[model].minus(summaries[name]) for name in others},
+        settings={
+            name: chosen for name in others if (chosen := getattr(rankers[name], "chosen", None))
+        },
+    )
+
+
+def evaluate_model(
+    model: InterestModel,
+    data: EvaluatedData,
+    part: Part | str = Part.TEST,
+    *,
+    query_time: bool = True,
+    kinds: Sequence[str] | None = None,
+    exclude_seen: bool = True,
+    **options: Any,
+) -> Report:
+    """Evaluate a model beside freshly fitted baselines, with and without the time of asking.
+
+    Parameters
+    ----------
+    model
+        The model in question, `model` in the report.
+    data
+        Prepared data with the model's vocabulary.
+    part
+        `test` or `validation`.
+    query_time
+        Tell the model when each target happens; `without_query_time` then stands beside it.
+    kinds
+        Baselines; the usual ones when None.
+    exclude_seen
+        As in `evaluate`.
+    options
+        Passed on to `evaluate`.
+    """
+    fitted = fit_baselines(data.log, data.num_items, **({} if kinds is None else {"kinds": kinds}))
+    asks = query_time and bool((data.log.time_ms != NO_TIME).any())
+    variants = {"without_query_time": ModelRanker(model, query_time=False)} if asks else {}
+    rankers: dict[str, Ranker] = {"model": ModelRanker(model, query_time=query_time), **fitted}
+    return evaluate(rankers, data, part, exclude_seen=exclude_seen, variants=variants, **options)
+
+
+def checked_part(part: Part | str) -> Part:
+    """Return a part from its name.
+
+    Raises
+    ------
+    UsageError
+        When it is no part.
+
+    Examples
+    --------
+    >>> checked_part("validation").name
+    'VALIDATION'
+    """
+    if isinstance(part, Part):
+        return part
+    names = {each.name.lower(): each for each in Part}
+    if part not in names:
+        raise UsageError(
+            f'the part to evaluate on must be one of {", ".join(names)} but is "{part}".',
+            "Give test or validation.",
+        )
+    return names[part]
+
+
+def _check_names(rankers: Mapping[str, Ranker], variants: Mapping[str, Ranker]) -> None:
+    if not rankers:
+        raise UsageError(
+            "evaluation needs at least one ranker but got none.", "Give a model or a baseline."
+        )
+    if both := sorted(set(rankers) & set(variants)):
+        raise UsageError(
+            f'rankers and variants must have different names but share "{both[0]}".',
+            "Rename the variant.",
+        )
+
+
+def _protocol(
+    data: EvaluatedData, part: Part, exclude_seen: bool, ranking: Ranking, model: Ranker
+) -> dict[str, Any]:
+    split = data.manifest.get("split")
+    return {
+        "split": split.get("name") if isinstance(split, Mapping) else split,
+        "part": part.name.lower(),
+        "exclude_seen": exclude_seen,
+        "ties": "pessimistic",
+        "query_time": getattr(model, "query_time", None),
+        "num_items": data.num_items,
+        "data_fingerprint": data.manifest.get("fingerprint"),
+        "left_out_seen_targets": int(ranking.is_left_out.sum()),
+        "cold_targets": int((ranking.item[~ranking.is_left_out] < 0).sum()),
+    }

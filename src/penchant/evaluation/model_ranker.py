@@ -1,0 +1,109 @@
+"""The interest model as a ranker: each history is folded once, whole, and read at every target.
+
+Equal to what a live engine does one event at a time; that is a law with a test, not an aim of this
+file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from penchant.model import InterestModel, Trace, elapsed_between
+from penchant.packed import NO_ELAPSED, NO_TIME, PackedEvents
+from penchant.sequences.targets import TargetBlock
+
+
+class ModelRanker:
+    """Scores all items for a block of targets with a model.
+
+    Parameters
+    ----------
+    model
+        The model; it is moved to the device and read in evaluation mode.
+    query_time
+        Tell the model the time of each target. Legitimate where the time of asking is known, as
+        when serving.
+    device
+        Where to compute; the model's own device when None.
+
+    Notes
+    -----
+    Items that are not in the vocabulary leave no trace in a memory, offline as live.
+    """
+
+    def __init__(
+        self,
+        model: InterestModel,
+        query_time: bool = True,
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.model = model if device is None else model.to(device)
+        self.query_time = query_time
+
+    def score(self, block: TargetBlock) -> np.ndarray:
+        """Return (M, I) float32 scores, one `forward` over the block's histories."""
+        known = block.log.item_index >= 0
+        row_before, has_history = _last_known_rows(block, known)
+        with _reading(self.model):
+            table = self.model.table()
+            events = _pack(block, known).to(table.device)
+            trace, _ = self.model.forward(events, None, table)
+            place = np.cumsum(known)[row_before] - 1  # row among the known events
+            asked = self._trace_at(trace, place, has_history, table.device)
+            elapsed_ms = self._elapsed(block, row_before, has_history).to(table.device)
+            scores = self.model.scores(self.model.readout(asked, elapsed_ms), table)  # (M, I)
+        return scores.float().cpu().numpy()
+
+    def _trace_at(
+        self, trace: Trace, place: np.ndarray, has_history: np.ndarray, device: torch.device
+    ) -> Trace:
+        """Return (M, …) what memories show before each target, the empty one without history."""
+        empty = self.model.trace_of(self.model.initial_state(1))
+        rows = torch.as_tensor(np.where(has_history, place + 1, 0), device=device)
+        return Trace(*(torch.cat([e, t])[rows] for e, t in zip(empty, trace, strict=True)))
+
+    def _elapsed(
+        self, block: TargetBlock, row_before: np.ndarray, has_history: np.ndarray
+    ) -> Tensor:
+        """Return (M,) milliseconds from the last event to the time of asking."""
+        if not self.query_time:
+            return torch.full((len(block.rows),), NO_ELAPSED, dtype=torch.int64)
+        before = np.where(has_history, block.log.time_ms[row_before], NO_TIME)
+        return elapsed_between(torch.as_tensor(before), torch.as_tensor(block.times_ms))
+
+
+def _last_known_rows(block: TargetBlock, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (M,) the row of the last known item before each target, and whether there is one."""
+    newest = np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))
+    row = np.where(block.rows > 0, newest[block.rows - 1], -1)
+    has_history = row >= block.starts
+    return np.where(has_history, row, 0), has_history
+
+
+def _pack(block: TargetBlock, known: np.ndarray) -> PackedEvents:
+    log = block.log.where(known)
+    return PackedEvents(
+        item_index=torch.as_tensor(log.item_index),
+        event_type=torch.as_tensor(log.event_type),
+        value=torch.as_tensor(log.value),
+        time_ms=torch.as_tensor(log.time_ms),
+        context=torch.zeros((log.num_events, 0), dtype=torch.int64),
+        offsets=torch.as_tensor(log.offsets),
+    )
+
+
+@contextmanager
+def _reading(model: torch.nn.Module) -> Iterator[None]:
+    """Switch dropout and gradients off, and dropout back to what it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)

@@ -1,0 +1,183 @@
+"""What an evaluation found: as a value, as JSON for programs, as a table for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from penchant.evaluation.summary import Figures
+
+SCHEMA: Final = 1
+COLUMNS: Final = 4
+"""Rankers beside each other before the table is continued below."""
+
+SHOWN: Final = ("ndcg@", "hit@", "mrr@", "novelty@", "coverage@")
+"""Metrics of the table; with one target per list the others follow from them."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of a model beside its baselines, and under which rules they were got.
+
+    Parameters
+    ----------
+    protocol
+        `split`, `part`, `exclude_seen`, `ties`, `query_time`, `num_items`, `data_fingerprint`,
+        `left_out_seen_targets`, `cold_targets`.
+    num_users, num_targets
+        What the means are over.
+    metrics
+        The model's figures by name, such as `ndcg@10`.
+    baselines
+        The same for each baseline.
+    differences
+        Model − baseline for each baseline, with paired intervals.
+    per_user
+        Means of the users' means, for the model (under the name it was ranked by) and each
+        baseline.
+    unfiltered
+        The figures without the filter of seen items, likewise.
+    variants
+        The model under another setting, such as without the time of asking.
+    slices
+        Figures of parts of the targets.
+    settings
+        What each baseline chose on validation.
+    """
+
+    protocol: dict[str, Any]
+    num_users: int
+    num_targets: int
+    metrics: Figures
+    baselines: dict[str, Figures]
+    differences: dict[str, Figures] = field(default_factory=dict)
+    per_user: dict[str, Figures] = field(default_factory=dict)
+    unfiltered: dict[str, Figures] = field(default_factory=dict)
+    variants: dict[str, Figures] = field(default_factory=dict)
+    slices: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON values; NaN becomes None."""
+        groups = ("baselines", "differences", "per_user", "unfiltered", "variants")
+        return {
+            "schema": SCHEMA,
+            "protocol": dict(self.protocol),
+            "num_users": self.num_users,
+            "num_targets": self.num_targets,
+            "metrics": _plain(self.metrics),
+            **{
+                group: {name: _plain(figures) for name, figures in getattr(self, group).items()}
+                for group in groups
+            },
+            "slices": dict(self.slices),
+            "baseline_settings": dict(self.settings),
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as JSON, under another name first, so that a cut file is never left."""
+        path = Path(path)
+        text = json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def render(self) -> str:
+        """Return the report as text: the model beside its baselines, then the differences."""
+        model = next(iter(self.per_user), "model")
+        shown = [name for name in self.metrics if name.startswith(SHOWN)]
+        rankers = {model: self.metrics, **self.variants, **self.baselines}
+        differences = {f"− {name}": figures for name, figures in self.differences.items()}
+        compared = [name for name in shown if name.startswith(SHOWN[:2])]
+        parts = [
+            _heading(self),
+            *_tables(shown, rankers),
+            *_tables(compared, differences, corner=model, sign="+"),
+            _closing(self),
+        ]
+        return "\n\n".join(part for part in parts if part)
+
+
+def _plain(figures: Figures) -> dict[str, dict[str, float | None]]:
+    return {name: estimate.to_dict() for name, estimate in figures.items()}
+
+
+def _heading(report: Report) -> str:
+    told = report.protocol
+    filter_ = "seen items filtered" if told.get("exclude_seen") else "seen items included"
+    time = {True: "time of asking given", False: "time of asking not given"}
+    rules = [
+        f"{told.get('part')} part",
+        f"split {told.get('split')}",
+        filter_,
+        "ties count against",
+        time.get(told.get("query_time"), ""),  # type: ignore[arg-type]
+    ]
+    sizes = (
+        f"{report.num_targets:,} targets of {report.num_users:,} users, "
+        f"{told.get('num_items', 0):,} items"
+    )
+    return f"{', '.join(rule for rule in rules if rule)}\n{sizes}; 95 % intervals over users"
+
+
+def _tables(
+    metrics: list[str], columns: dict[str, Figures], corner: str = "", sign: str = ""
+) -> list[str]:
+    """Return tables of a few columns each, so that they fit a terminal."""
+    names = list(columns)
+    chunks = [names[begin : begin + COLUMNS] for begin in range(0, len(names), COLUMNS)]
+    return [_table(metrics, {name: columns[name] for name in c}, corner, sign) for c in chunks]
+
+
+def _table(metrics: list[str], columns: dict[str, Figures], corner: str, sign: str) -> str:
+    """Return aligned lines: one row per metric, one column per ranker."""
+    rows = [[corner, *columns]]
+    for metric in metrics:
+        cells = (_cell(figures, metric, sign) for figures in columns.values())
+        rows.append([metric, *cells])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
+
+
+def _cell(figures: Figures, metric: str, sign: str) -> str:
+    if metric not in figures:
+        return ""
+    found = figures[metric].to_dict()
+    if found["value"] is None:
+        return "–"
+    value = f"{found['value']:{sign}.4f}"
+    if found["low"] is None or found["high"] is None:
+        return value
+    return f"{value} [{found['low']:{sign}.4f}, {found['high']:{sign}.4f}]"
+
+
+def _closing(report: Report) -> str:
+    """Return what must be said beside the table."""
+    told = report.protocol
+    lines = ["One target per list: recall = hit, map = mrr, precision = hit / k."]
+    if left_out := told.get("left_out_seen_targets"):
+        lines.append(f"{left_out:,} targets left out because the user had seen them before.")
+    if cold := told.get("cold_targets"):
+        lines.append(f"{cold:,} targets are not in the vocabulary and count as misses.")
+    first = "ndcg@10" if "ndcg@10" in report.metrics else next(iter(report.metrics), "")
+    plain = {name: _cell(figures, first, "") for name, figures in report.unfiltered.items()}
+    if told.get("exclude_seen") and plain:
+        shown = ", ".join(f"{name} {cell}" for name, cell in plain.items())
+        lines.append(f"Without the filter, {first}: {shown}.")
+    return "\n".join(lines)
