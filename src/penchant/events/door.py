@@ -31,7 +31,7 @@ FAULTS: Mapping[str, str] = {
 """Each kind of bad row and what is said of it; `{}` is the value found."""
 
 FORM_NAMES = {
-    "iso": "ISO 8601 texts or datetimes",
+    "iso": "ISO 8601 texts",
     "s": "seconds",
     "ms": "milliseconds",
     "us": "microseconds",
@@ -90,7 +90,7 @@ class Survey:
     def notes(self) -> tuple[str, ...]:
         """What was guessed in reading, one sentence each."""
         draft, notes = self.draft, list(self.draft.notes)
-        if draft.has_times and draft.options.time_unit == "auto" and not _is_typed(draft):
+        if self.form not in ("none", "iso") and draft.options.time_unit == "auto":
             notes.append(f"Times were taken for {FORM_NAMES[self.form]}.")
         return tuple(notes)
 

@@ -110,4 +110,5 @@ class ValidationReport:
             lines.append(f"         {finding.advice}")
         lines += [f"note     {note}" for note in self.notes]
         verdict = "prepare would refuse this log" if self.refused else "prepare would accept it"
-        return "\n".join([*lines, f"{verdict}: {len(self.faults)} faults"])
+        faults = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
+        return "\n".join([*lines, f"{verdict}: {faults}"])

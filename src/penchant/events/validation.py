@@ -6,6 +6,7 @@ of ids, times); no row is kept whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from penchant.events.tables import Table
 NULL_WORDS = ("null", "none", "nan", "na", "n/a", "nil", "undefined", "\\n", "-")
 """Texts that mostly stand for a missing id; compared in lower case."""
 
-MIN_BUSY_EVENTS = 100
+MIN_BUSY_EVENTS = 500
 TIES_WARNING_SHARE = 0.1
 
 
@@ -88,9 +89,8 @@ def _fault_cases(found: Survey) -> list[_Case]:
     for code, fault in found.faults.items():
         what = FAULTS[code].format("something else").replace("something else and ", "")
         advice = mixed if code == "mixed_time_units" else drop
-        message = f"{what[0].upper()}{what[1:]}."
         cases.append(
-            _Case(code, "error", message, fault.count, found.num_rows, fault.first_row, advice)
+            _Case(code, "error", f"{what}.", fault.count, found.num_rows, fault.first_row, advice)
         )
     return cases
 
@@ -188,12 +188,12 @@ def _user_cases(events: pl.DataFrame) -> list[_Case]:
 def busy_limit(num_events: np.ndarray) -> int:
     """Return the number of events above which a user is implausibly busy.
 
-    Three interquartile ranges above the third quartile on a logarithmic scale, at least 100.
+    Three interquartile ranges above the third quartile on a logarithmic scale, at least 500.
 
     Examples
     --------
-    >>> busy_limit(np.array([40, 40, 80, 80, 80]))
-    640
+    >>> busy_limit(np.array([90, 90, 180, 180, 180]))
+    1440
     """
     if not len(num_events):
         return MIN_BUSY_EVENTS
@@ -206,16 +206,17 @@ def _order_cases(found: Survey, events: pl.DataFrame) -> list[_Case]:
     keys = [name for name in sort_keys_of(found.draft.options.order_by) if name != "order"]
     rows = events.sort("user", *keys, ROW)
     same_user = pl.col("user") == pl.col("user").shift()
-    last = keys if found.draft.options.order_by == "position" else ["time_ms"]
-    ties = rows.filter(same_user & (pl.col(last[0]) == pl.col(last[0]).shift()))
+    key = keys[0]
+    is_tie = (same_user & (pl.col(key) == pl.col(key).shift())).fill_null(False)
+    ties = rows.filter(is_tie | is_tie.shift(-1, fill_value=False))
     repeat = same_user & (pl.col("item") == pl.col("item").shift())
     repeats = rows.filter(repeat)
-    what = "position" if last[0] == "position" else "time"
+    what = "position" if key == "position" else "time"
     severity: Severity = "warning" if len(ties) > TIES_WARNING_SHARE * len(rows) else "info"
     return [
         _Case(
-            "tied_times" if what == "time" else "tied_positions", severity,
-            f"The event shares its {what} with the one before it of the same user.",
+            f"tied_{what}s", severity,
+            f"The event shares its {what} with another one of the same user.",
             len(ties), len(rows), _first(ties[ROW]),
             "Ties go by position, then by file order; see that the file stands in true order.",
         ),
@@ -249,7 +250,7 @@ def _finding(found: Survey, case: _Case, examples: Mapping[int, dict[str, Any]])
     example: dict[str, Any] = {}
     if case.row is not None:
         place = found.draft.raw.place(case.row)
-        example = {"place": place, **examples[case.row], **(case.more or {})}
+        example = {"place": place, **_plain(examples[case.row]), **(case.more or {})}
     return Finding(
         case.code,
         case.severity,
@@ -286,4 +287,17 @@ def _table_findings(table: Table) -> list[Finding]:
 def _table_row(table: Table, row: int) -> dict[str, Any]:
     raw: RawTable = table.raw
     fetched = raw.collect(raw.frame.filter(pl.col(ROW) == row).select(raw.names[:6]))
-    return {"place": raw.place(row), **fetched.row(0, named=True)}
+    return {"place": raw.place(row), **_plain(fetched.row(0, named=True))}
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as JSON knows them; times and lists become text."""
+    known = (str, int, type(None))
+    return {
+        name: value if isinstance(value, known) or _is_finite(value) else str(value)
+        for name, value in row.items()
+    }
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
