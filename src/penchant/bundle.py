@@ -24,10 +24,8 @@ from torch import Tensor
 from penchant import __version__
 from penchant.config import Config, build_model
 from penchant.errors import ConfigError, CorruptBundleError, MissingFileError
+from penchant.events import FeatureEncoder, PreparedData, Vocabulary
 from penchant.events.directories import check_files, checksums, read_manifest, writing_directory
-from penchant.events.features import FeatureEncoder
-from penchant.events.prepared import PreparedData
-from penchant.events.vocabulary import Vocabulary
 from penchant.model import InterestModel
 
 FORMAT: Final = 1
@@ -174,7 +172,8 @@ class Bundle:
                 facts=manifest["facts"],
             )
         except (KeyError, TypeError, RuntimeError, ConfigError, SafetensorError) as error:
-            raise CorruptBundleError(f"{path} does not fit together: {error}", _AGAIN) from error
+            reason = " ".join(str(error).split())
+            raise CorruptBundleError(f"{path} does not fit together: {reason}", _AGAIN) from error
 
     def _described(self) -> dict[str, Any]:
         """Return all but tensors and items, fit for JSON."""

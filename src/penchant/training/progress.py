@@ -179,7 +179,8 @@ def line(record: dict[str, Any], num_epochs: int) -> str:
     ...           "metric": "ndcg@10", "value": 0.1234, "best_epoch": 2, "best_value": 0.13,
     ...           "targets_per_s": 41000.4, "train_s": 61.0, "validation_s": 4.0}
     >>> line(record, 10).split("  ")[1:3]
-    ['loss 6.5000 (sequence 6.1000, interest 4.0000)', 'validation ndcg@10 0.1234 (best 0.1300 at 2)']
+    ['loss 6.5000 (sequence 6.1000, interest 4.0000)',
+     'validation ndcg@10 0.1234 (best 0.1300 at 2)']
     """
     value, best = record["value"], record["best_value"]
     validation = (

@@ -28,7 +28,7 @@ from penchant.errors import (
     MissingFileError,
     OutputExistsError,
 )
-from penchant.events.prepared import PreparedData
+from penchant.events import PreparedData
 from penchant.training.checkpoints import sync
 
 FORMAT: Final = 1

@@ -7,8 +7,7 @@ from torch import nn
 
 from penchant.config import Config, build_loss, build_model
 from penchant.errors import ConfigError
-from penchant.events.arrays import LogArrays
-from penchant.events.prepared import PreparedData
+from penchant.events import LogArrays, PreparedData
 from penchant.interest import ElapsedTime
 from penchant.model import InterestModel, elapsed_between
 from penchant.registry import nearest

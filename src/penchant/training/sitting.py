@@ -10,7 +10,7 @@ from typing import Any
 
 from penchant.bundle import Bundle
 from penchant.config import Config
-from penchant.events.prepared import PreparedData
+from penchant.events import PreparedData
 from penchant.training.progress import Reporter, make_reporter
 from penchant.training.runs import Run
 from penchant.training.tracking import trackers

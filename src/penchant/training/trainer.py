@@ -18,7 +18,7 @@ from torch import Tensor
 from penchant.config import Config
 from penchant.encoders import map_state
 from penchant.errors import TrainingDivergedError, TrainingInterrupted
-from penchant.events.prepared import PreparedData
+from penchant.events import PreparedData
 from penchant.model import InterestModel, ModelState
 from penchant.seeds import seed_everything
 from penchant.sequences.loader import TrainingBatch, TrainingLoader
