@@ -12,7 +12,7 @@ from typing import Any, Final
 from penchant.evaluation.summary import Figures
 
 SCHEMA: Final = 1
-COLUMNS: Final = 4
+COLUMNS: Final = 3
 """Rankers beside each other before the table is continued below."""
 
 SHOWN: Final = ("ndcg@", "hit@", "mrr@", "novelty@", "coverage@")
