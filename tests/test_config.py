@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -189,6 +191,14 @@ def test_wrong_value_in_a_file_names_the_file(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text("[training]\npatience = 0\n")
     assert f"(from {file})" in refusal(name=file)
+
+
+def test_recipes_are_listed_without_waiting_for_torch():
+    code = (
+        "import sys; from penchant.config import recipes; recipes(); print('torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"
 
 
 def test_configuration_cannot_be_changed_in_place():

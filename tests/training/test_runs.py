@@ -60,6 +60,16 @@ def test_resuming_takes_what_may_change(data, tmp_path):
     assert (config.training.num_epochs, run.config.training.patience) == (7, 3)
 
 
+def test_resuming_clears_away_files_that_a_kill_left_unfinished(data, tmp_path):
+    run = Run.create(tmp_path / "run", data, quick_config())
+    run.last.parent.mkdir()
+    for file in (run.path / ".run.json.77", run.last.parent / ".last.safetensors.77"):
+        file.write_text("{")
+    Run.resume(run.path, data, None)
+    names = sorted(file.name for file in run.path.rglob("*"))
+    assert names == ["checkpoints", "config.toml", "run.json"]
+
+
 def test_run_of_a_newer_version_is_refused(data, tmp_path):
     run = Run.create(tmp_path / "run", data, quick_config())
     run.update(format=2)

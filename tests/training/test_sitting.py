@@ -85,6 +85,52 @@ def test_training_interrupted_within_an_epoch_goes_on_where_it_was(
     assert_equal_runs(unbroken, train(data, None, run.path, resume=True, reporter="none").run)
 
 
+class PowerCutError(Exception):
+    pass
+
+
+class Cutter(SilentReporter):
+    """Ends everything, as a power cut would, after so many steps."""
+
+    def __init__(self, num_steps: int) -> None:
+        self.left = num_steps
+
+    def step(self, num_targets: int, loss: float) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise PowerCutError
+
+
+def test_long_epochs_are_kept_step_by_step(data, unbroken, tmp_path):
+    config = quick_config(checkpoint_minutes=1e-9)
+    with pytest.raises(PowerCutError):
+        train(data, config, tmp_path / "b", reporter=Cutter(9))
+    run = Run(tmp_path / "b")
+    assert Checkpoint.load(run.last).state["position"]["num_steps"] == 8
+    assert_equal_runs(
+        unbroken, train(data, quick_config(), run.path, resume=True, reporter="none").run
+    )
+
+
+def test_cut_between_the_best_weights_and_the_checkpoint_loses_that_epoch_only(
+    data, unbroken, tmp_path, monkeypatch
+):
+    save, saved = trainer.Trainer._save, []
+
+    def cut(self):
+        if len(saved) == 1:
+            raise PowerCutError
+        saved.append(save(self))
+
+    monkeypatch.setattr(trainer.Trainer, "_save", cut)
+    with pytest.raises(PowerCutError):
+        train(data, quick_config(), tmp_path / "b", reporter="none")
+    monkeypatch.undo()
+    run = Run(tmp_path / "b")
+    assert Checkpoint.load(run.last).state["position"]["num_epochs"] == 1
+    assert_equal_runs(unbroken, train(data, None, run.path, resume=True, reporter="none").run)
+
+
 KILLED = """
 import sys
 sys.path.insert(0, sys.argv[2])

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from penchant.encoders.recurrent import plain_recurrence
 from penchant.errors import ConfigError
 from penchant.losses import InterestLoss, Loss, Targets, running_mean
 from penchant.model import InterestModel, ModelState, Trace, elapsed_between
@@ -174,7 +175,8 @@ def user_loss(
     1.
     """
     pair = _Pair(objective, model)
-    return functional_call(pair, dict(parameters), (window,))
+    with plain_recurrence():
+        return functional_call(pair, dict(parameters), (window,))
 
 
 def trainable(objective: Objective, model: InterestModel) -> dict[str, Tensor]:

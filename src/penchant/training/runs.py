@@ -197,6 +197,8 @@ class Run:
                 f"from {run.path / 'config.toml'}.",
                 "Leave out --config and --set, or train anew into another directory.",
             )
+        for unfinished in (*run.path.glob(".*.*.*"), *run.last.parent.glob(".*.*.*")):
+            unfinished.unlink()  # a kill while a file was written leaves its beginning
         write_text(run.path / "config.toml", config.to_toml())
         run.update(state="running", versions=versions())
         return run, config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +39,7 @@ class TrainingResult:
     targets_per_s
         Targets trained on per second, all epochs together.
     peak_memory_mb
-        Most memory that the process has held.
+        Most memory that the process has held; 0 where the system does not tell.
     """
 
     run: Run
@@ -151,5 +150,9 @@ def _finish(trainer: Trainer, reason: str) -> TrainingResult:
 
 
 def _peak_memory_mb() -> float:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -60,7 +60,7 @@ class TensorBoardTracker(Tracker):
         from torch.utils.tensorboard.writer import SummaryWriter  # its import takes a second
 
         purge = step + 1 if directory.exists() else None
-        self._writer: Any = SummaryWriter(str(directory), purge_step=purge)
+        self._writer: Any = SummaryWriter(str(directory), purge_step=purge, flush_secs=30)
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
         """Record figures by name at a step."""
