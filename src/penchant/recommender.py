@@ -1,7 +1,7 @@
 """`Recommender`: from prepared data to a fitted model, its figures, and lists for anybody.
 
-The same artefact in a notebook, on the command line and behind `Live`. What it does is done in the rooms below; here
-their parts are put together under the names that people write.
+The same artefact in a notebook, on the command line and behind `Live`. What it does is done in the
+rooms below; here their parts are put together under the names that people write.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import polars as pl
 
 from penchant.bundle import Bundle
 from penchant.config import Config
-from penchant.errors import MissingExtraError, UsageError
-from penchant.evaluation import Report
+from penchant.errors import InputError, MissingExtraError, UsageError
+from penchant.evaluation import Report, evaluate_model
 from penchant.events import PreparedData
 from penchant.serving.batches import aligned, lists_of, table_of, user_indices
 from penchant.serving.events import time_ms_of
@@ -26,8 +26,6 @@ from penchant.serving.ranking import RankedItem, Ranker
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Part = Literal["test", "validation"]
 
 
 class Recommender:
@@ -132,17 +130,35 @@ class Recommender:
             self._ranker = Ranker(self.bundle)
         return self._ranker
 
-    def evaluate(self, data: PreparedData | str | Path | None = None, on: Part = "test") -> Report:
+    def evaluate(
+        self,
+        data: PreparedData | str | Path | None = None,
+        on: Literal["test", "validation"] = "test",
+        **options: Any,
+    ) -> Report:
         """Rank every target of a part, the baselines beside the model.
 
         Parameters
         ----------
         data
             Prepared data or its folder; that of the training when left out.
-        """
-        from penchant.evaluation import evaluate
+        options
+            `ks=[10, 20]`, `exclude_seen=False` and what else `evaluate_model` takes.
 
-        return evaluate(self.bundle, self.data(data), on=on)
+        Raises
+        ------
+        InputError
+            When the data has another vocabulary than the model.
+        """
+        prepared = self.data(data)
+        if prepared.items != self.bundle.vocabulary:
+            raise InputError(
+                f"A model is evaluated on data with its own {len(self.bundle.vocabulary):,} items, "
+                f"but this data has {len(prepared.items):,}, or the same in another order.",
+                "Evaluate on the data of the training, or on a copy of it.",
+            )
+        exclude_seen = options.pop("exclude_seen", self.config.evaluation.exclude_seen)
+        return evaluate_model(self.bundle.model, prepared, on, exclude_seen=exclude_seen, **options)
 
     def recommend(
         self,
@@ -285,7 +301,8 @@ class Recommender:
         path = Run(self.run_dir).manifest["data"]["path"] if self.run_dir is not None else None
         if path is None:
             raise UsageError(
-                "Prepared data is needed, and it is not known which.", "Say data=..., or --data DATA."
+                "Prepared data is needed, and it is not known which.",
+                "Say data=..., or --data DATA.",
             )
         return Path(path)
 
@@ -305,5 +322,3 @@ def _framed(table: pl.DataFrame, frame: str) -> Any:
         raise MissingExtraError(
             "A pandas frame needs pandas and pyarrow.", "pip install 'penchant[pandas]'"
         ) from error
-
-

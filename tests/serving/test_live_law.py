@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from penchant.evaluation.model_ranker import ModelRanker
 from penchant.events.arrays import LogArrays, Part
 from penchant.sequences.ranking import ranks
 from penchant.sequences.targets import target_blocks
-from penchant.evaluation.model_ranker import ModelRanker
 from penchant.serving import Event, Live, Ranker
 
 from .world import ITEMS, make_bundle, make_log
@@ -43,7 +42,8 @@ def live_ranks(
     found, num_items = {}, len(bundle.vocabulary)
     now = 0.0
     with Live(bundle, clock=lambda: now) as live:
-        for now, row, user, place, event in sorted(rows, key=lambda entry: entry[:2]):
+        for time, row, user, place, event in sorted(rows, key=lambda entry: entry[:2]):
+            now = time
             if log.part[row] == Part.TEST:
                 found[user, place] = rank_of(live, event, num_items)
             live.observe(event)

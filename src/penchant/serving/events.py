@@ -1,6 +1,7 @@
 """Events on their way in: what a caller may write, checked once, and what the log keeps of it.
 
-Numbers are epoch seconds, texts ISO 8601 (without offset: UTC). An event without a time happened when it arrived.
+Numbers are epoch seconds, texts ISO 8601 (without offset: UTC). An event without a time happened
+when it arrived.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Event:
 
     Examples
     --------
-    >>> Event(user_id="u1", item_id="item 5", timestamp="2026-05-01T12:00:00").time_ms == 1777636800 * 1000
-    True
+    >>> Event(user_id="u1", item_id="item 5", timestamp="2026-05-01T12:00:00").time_ms
+    1777636800000
     """
 
     user_id: str

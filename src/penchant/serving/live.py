@@ -1,7 +1,8 @@
-"""The live engine: an event moves one user's memory by one step, and a list is read from the memory.
+"""The live engine: an event moves one memory by one step, and a list is read from the memory.
 
-Durable is what the store makes durable; nothing but caches lives here. A memory always equals the fold of its user's
-kept log in (time, log sequence) order: late events fold it again, a memory behind its log catches up when read.
+Durable is what the store makes durable; nothing but caches lives here. A memory always equals the
+fold of its user's kept log in (time, log sequence) order: late events fold it again, a memory
+behind its log catches up when read.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ class Live:
 
         Notes
         -----
-        Good events are kept whatever the others are. Several events of a user, late ones too, fold once.
+        Good events are kept whatever the others are. Several events of a user, late ones too, fold
+        once.
         """
         given = [events] if isinstance(events, Event | Mapping) else list(events)
         now_ms = self._now_ms()
@@ -120,7 +122,8 @@ class Live:
         Parameters
         ----------
         at
-            The time of asking, now when left out. Earlier than the last event: what is known by then counts.
+            The time of asking, now when left out. Earlier than the last event: what is known by
+            then counts.
         """
         ranker, user_id = self._ranker, str(user_id)
         at_ms = self._now_ms() if at is None else time_ms_of(at)
@@ -148,8 +151,8 @@ class Live:
 
         Notes
         -----
-        It has memories of its own, folded from the log when a user is next touched; those of the bundle before stay,
-        so that the change can be taken back.
+        It has memories of its own, folded from the log when a user is next touched; those of the
+        bundle before stay, so that the change can be taken back.
         """
         self._ranker = _ranker_of(model)
 
@@ -158,8 +161,8 @@ class Live:
 
         Notes
         -----
-        An item that the bundle was not trained on has no vector: it is kept, and not recommended until a bundle
-        that knows it is used.
+        An item that the bundle was not trained on has no vector: it is kept, and not recommended
+        until a bundle that knows it is used.
         """
         given = {str(name): entry for name, entry in item.items()}
         item_id = given.pop("item_id", None)
@@ -173,8 +176,8 @@ class Live:
         if item_id in self._ranker.items:
             return PutItemResult(item_id, True, "The attributes are kept.")
         message = (
-            f'"{item_id}" has no vector in {self.model_version}: it is kept, and can be recommended '
-            "once a model that was trained with it is used."
+            f'"{item_id}" has no vector in {self.model_version}: it is kept, and can be '
+            "recommended once a model that was trained with it is used."
         )
         _log.warning(message)
         return PutItemResult(item_id, False, message)

@@ -70,6 +70,11 @@ def decode_seen(blob: bytes, num_items: int) -> np.ndarray:
     return np.frombuffer(blob, _form(num_items)).astype(np.int64)
 
 
+def seen_bytes(num_items: int) -> int:
+    """Return the bytes that one seen item takes."""
+    return np.dtype(_form(num_items)).itemsize
+
+
 def _form(num_items: int) -> str:
     return "<u2" if num_items <= 2**16 else "<u4"
 
@@ -79,7 +84,8 @@ def advance(ranker: Ranker, memory: Memory, events: Sequence[LoggedEvent]) -> Me
 
     Notes
     -----
-    One event of a known item is one `model.step`; one of an unknown item is counted and moves nothing.
+    One event of a known item is one `model.step`; one of an unknown item is counted and moves
+    nothing.
     """
     like = ranker.model.initial_state(1)
     state = decode_state(memory.state, like) if memory.state else like

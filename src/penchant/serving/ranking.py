@@ -1,4 +1,4 @@
-"""From histories and memories to ranked lists: the one path that Live, `Recommender.recommend` and the CLI share.
+"""From histories and memories to ranked lists: the one path of Live, `Recommender` and the CLI.
 
 A ranker belongs to one bundle, never changes, and may be used from several threads.
 """
@@ -84,7 +84,9 @@ class Ranker:
             item_index=self.items.indices([event.item_id for event in events]),
             event_type=np.array([self._type_of.get(e.event_type, 0) for e in events], np.int64),
             value=np.array([none if e.value is None else e.value for e in events], np.float32),
-            time_ms=np.array([NO_TIME if e.time_ms is None else e.time_ms for e in events], np.int64),
+            time_ms=np.array(
+                [NO_TIME if e.time_ms is None else e.time_ms for e in events], np.int64
+            ),
             part=np.full(len(events), Part.TRAIN, np.int8),
             offsets=np.cumsum([0, *(len(history) for history in histories)]).astype(np.int64),
         )

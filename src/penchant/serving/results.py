@@ -78,7 +78,7 @@ class RecommendResult:
 
 @dataclass(frozen=True, slots=True)
 class PutItemResult:
-    """What became of an item: whether it can be recommended under the present bundle, and why not."""
+    """What became of an item: whether the present bundle can recommend it, and why not."""
 
     item_id: str
     can_be_recommended: bool

@@ -1,0 +1,5 @@
+"""The command line: `penchant`."""
+
+from penchant.cli.app import app, main
+
+__all__ = ["app", "main"]

