@@ -22,7 +22,7 @@ FAULTS: Mapping[str, str] = {
     "missing_user_id": "user_id is empty",
     "missing_item_id": "item_id is empty",
     "missing_time": "timestamp is empty",
-    "unparsable_time": "timestamp is {} and neither a number nor an ISO 8601 time",
+    "unparsable_time": "timestamp is {}, neither a number nor an ISO 8601 time (years 1000-9999)",
     "mixed_time_units": "timestamp is {}, in another unit than most of the file",
     "bad_value": "value is {}, not a finite number",
     "missing_position": "position is empty",
@@ -257,19 +257,20 @@ def refusal(survey: Survey) -> InputError:
     names = {role: column for role, column in draft.naming.roles.items() if role in what}
     for role, column in names.items():
         what = what.replace(role, column, 1)
-    rows = "row is" if survey.num_bad_rows == 1 else "rows are"
+    verb = "is" if survey.num_bad_rows == 1 else "are"
     return InputError(
-        f"{draft.raw.place(row)}: {what}. {survey.num_bad_rows:,} of {survey.num_rows:,} {rows} "
-        "bad.",
+        f"{draft.raw.place(row)}: {what}. {survey.num_bad_rows:,} of {survey.num_rows:,} rows "
+        f"{verb} bad.",
         _hint(survey, code),
     )
 
 
 def _hint(survey: Survey, code: str) -> str:
     if code == "mixed_time_units":
+        unit = "s" if survey.form == "iso" else survey.form
         return (
-            f"Most times are {FORM_NAMES[survey.form]}. Bring all to one unit, give --time-unit if "
-            "they are, or leave the rows out with --on-bad-rows drop."
+            f"Most times are {FORM_NAMES[survey.form]}. If all numbers are in one unit, give "
+            f"--time-unit {unit}; otherwise mend the rows or give --on-bad-rows drop."
         )
     return "Mend the rows, or leave them out with --on-bad-rows drop."
 

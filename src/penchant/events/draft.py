@@ -204,7 +204,7 @@ def _keep_where(raw: RawTable, where: str | None) -> tuple[RawTable, int]:
         before = raw.collect(raw.frame.select(pl.len())).item()
         after = kept.select(pl.len()).collect(engine="streaming").item()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = str(error).strip().split("\n")[0].split(";")[0]
         raise InputError(
             f"--where {where!r} cannot be applied to {raw.source}: {reason}.",
             f'Columns: {", ".join(raw.names[:12])}. Write SQL, such as "value >= 4".',

@@ -83,8 +83,20 @@ class RawTable:
         return self.collect(part.frame.select(pl.len())).item()
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
-        """Run a query over this table in pieces; what the parser finds wrong names the source."""
-        return guarded(self.source, lambda: frame.collect(engine="streaming"))
+        """Run a query over this table in pieces; what the parser finds wrong names the source.
+
+        Raises
+        ------
+        InputError
+            When the query fails; for JSON Lines the message names the line.
+        """
+        try:
+            return guarded(self.source, lambda: frame.collect(engine="streaming"))
+        except InputError:
+            for part in self.parts:
+                if part.part.kind == "json":
+                    json_keys(part.part.path, part.part.shown)
+            raise
 
 
 def guarded(source: str, query: Callable[[], Any]) -> Any:
@@ -169,7 +181,7 @@ def _scan_delimited(part: Part, form: TextForm) -> pl.LazyFrame:
     frame = pl.scan_csv(
         part.path,
         has_header=False,
-        skip_lines=int(form.has_header),
+        skip_lines=form.num_skipped_lines,
         schema=dict.fromkeys(form.names, pl.String),
         separator=form.delimiter,
         quote_char='"' if form.is_quoted else None,
@@ -184,7 +196,7 @@ def _scan_split(part: Part, form: TextForm) -> pl.LazyFrame:
     lines = pl.scan_csv(
         part.path,
         has_header=False,
-        skip_lines=int(form.has_header),
+        skip_lines=form.num_skipped_lines,
         schema={"line": pl.String},
         separator="\x1f",
         quote_char=None,
@@ -194,8 +206,9 @@ def _scan_split(part: Part, form: TextForm) -> pl.LazyFrame:
 
 
 def _scan_json(part: Part) -> pl.LazyFrame:
-    is_blank = all(not block.strip() for _, block in text_blocks(part.path, part.shown))
-    if is_blank:
+    # A list, so that every block is looked at.
+    has_text = [bool(block.strip()) for _, block in text_blocks(part.path, part.shown)]
+    if not any(has_text):
         raise InputError(f"{part.shown} is empty.", "It must hold one JSON object a line.")
     try:
         names = tuple(pl.scan_ndjson(part.path, infer_schema_length=None).collect_schema())
@@ -223,7 +236,8 @@ def _agree(parts: tuple[OpenPart, ...]) -> tuple[list[pl.LazyFrame], tuple[str, 
     for part, schema in zip(parts, schemas, strict=True):
         for name in names:
             if name not in schema and part.part.kind != "json":
-                raise _differs(parts[0], part, f"column {name} stands in only one of them")
+                other = next(p for p, s in zip(parts, schemas, strict=True) if name in s)
+                raise _differs(other, part, f"column {name} stands only in the first")
             if name in schema and _family(schema[name]) != _family(schemas[0].get(name)):
                 raise _differs(parts[0], part, f"{name} is {schemas[0][name]} and {schema[name]}")
     absent = [[name for name in names if name not in schema] for schema in schemas]

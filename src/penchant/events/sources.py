@@ -84,7 +84,7 @@ def find_parts(source: str | Path) -> tuple[list[Part], tuple[Scratch, ...]]:
     """
     path = Path(source)
     if not path.exists():
-        near = difflib.get_close_matches(path.name, _names(path.parent), n=1)
+        near = difflib.get_close_matches(path.name, _names(path.parent), n=1, cutoff=0.8)
         hint = f"Did you mean {path.with_name(near[0])}?" if near else "Check the path."
         raise MissingFileError(f"{source} does not exist.", hint)
     files = _files_of(path) if path.is_dir() else [path]
@@ -144,7 +144,7 @@ def _open_part(path: Path, scratch: Scratch | None) -> Part:
     bytes_at = scratch.unpack(path, shown) if scratch is not None and is_gzip else path
     magic = _magic(bytes_at)
     if not magic:
-        raise InputError(f"{shown} is empty.", "It must hold a header and one event a line.")
+        raise InputError(f"{shown} is empty.", "It must hold rows.")
     return Part(shown, bytes_at, _kind_by_name(path) or _kind_by_content(magic))
 
 

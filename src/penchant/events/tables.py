@@ -95,7 +95,7 @@ def read_table(source: Any, key: str, columns: Mapping[str, str]) -> Table:
     is_text = bool(raw.parts) and raw.parts[0].part.kind != "parquet"
     attributes = kept.drop(key, ROW)
     return Table(
-        pl.concat([kept.select(key), _as_numbers(attributes) if is_text else attributes],
+        pl.concat([kept.select(key), _as_values(attributes) if is_text else attributes],
                   how="horizontal"),
         raw,
         key,
@@ -114,14 +114,22 @@ def _as_id(ids: pl.Series) -> pl.Series:
     return texts.set(texts.str.strip_chars().eq("").fill_null(False), None)
 
 
-def _as_numbers(attributes: pl.DataFrame) -> pl.DataFrame:
-    """Cast text columns that hold nothing but numbers; codes such as `05415` stay texts."""
-    return attributes.select(_as_number(column) for column in attributes.get_columns())
+def _as_values(attributes: pl.DataFrame) -> pl.DataFrame:
+    """Cast text columns that hold nothing but numbers or nothing but JSON lists.
+
+    Codes such as `05415` stay texts.
+    """
+    return attributes.select(_as_value(column) for column in attributes.get_columns())
 
 
-def _as_number(texts: pl.Series) -> pl.Series:
+def _as_value(texts: pl.Series) -> pl.Series:
     if texts.dtype != pl.String or texts.null_count() == len(texts):
         return texts
+    if (texts.str.starts_with('["') & texts.str.ends_with('"]')).all():
+        try:
+            return texts.str.json_decode(pl.List(pl.String))
+        except pl.exceptions.ComputeError:
+            return texts
     if texts.str.contains(r"^\s*[+-]?0\d").any():
         return texts
     for dtype in (pl.Int64, pl.Float64):

@@ -36,6 +36,8 @@ class TextForm:
         Of the columns; `0`, `1`, … where there is no header.
     has_header
         Whether the first line holds names.
+    num_skipped_lines
+        Lines before the first row: blank ones and the header.
     is_quoted
         Whether fields in double quotes occur; otherwise a quote is a character like others.
     has_blank_lines
@@ -49,6 +51,7 @@ class TextForm:
     delimiter: str
     names: tuple[str, ...]
     has_header: bool
+    num_skipped_lines: int
     is_quoted: bool
     has_blank_lines: bool
     num_rows: int
@@ -119,9 +122,10 @@ def inspect_delimited(
     """
     blocks = text_blocks(path, shown)
     first = next(blocks, (1, b""))[1]
-    lines = [text for text in _head(first).split("\n") if text.strip("\r")]
+    head = _head(first).split("\n")
+    lines = [line for line in head if line]
     if not lines:
-        raise InputError(f"{shown} is empty.", "It must hold a header and one event a line.")
+        raise InputError(f"{shown} is empty.", "It must hold a header and one row a line.")
     chosen = _sniff(lines[:50], shown) if delimiter is None else delimiter
     fields = _split(lines[0], chosen)
     names, is_typed = _header(fields, shown) if has_header else (_numbered(fields), False)
@@ -129,9 +133,17 @@ def inspect_delimited(
     check.count(itertools.chain([(1, first)], blocks))
     num_rows = check.num_rows - has_header
     if num_rows < 1:
-        raise InputError(f"{shown} has a header but no rows.", "Add one event a line below it.")
+        raise InputError(f"{shown} has a header but no rows.", "Add one row a line below it.")
+    num_skipped = (head.index(lines[0]) + 1) * has_header
     return TextForm(
-        chosen, names, has_header, check.is_quoted, check.num_blank > 0, num_rows, is_typed
+        chosen,
+        names,
+        has_header,
+        num_skipped,
+        check.is_quoted,
+        check.num_blank > 0,
+        num_rows,
+        is_typed,
     )
 
 
@@ -221,13 +233,23 @@ class _Widths:
             else:
                 self._expect(line.count(mark) + 1, number + offset)
 
+    def _quoted_lines(self, blocks: Iterator[tuple[int, bytes]]) -> Iterator[str]:
+        for number, block in blocks:
+            self._refuse_stray_quotes(number, block)
+            yield from (line + "\n" for line in block.decode().removesuffix("\n").split("\n"))
+
+    def _refuse_stray_quotes(self, number: int, block: bytes) -> None:
+        """Refuse a quote in the middle of a field: parsers do not agree on what it means."""
+        plain = rb'[^"\r\n' + re.escape(self.delimiter.encode()) + rb"]"
+        if stray := re.search(plain + rb'"' + plain, block):
+            line = number + block.count(b"\n", 0, stray.start())
+            raise InputError(
+                f"{self.shown}, line {line} has a quote in the middle of a field.",
+                "Put such a field in quotes and double the quote in it.",
+            )
+
     def _count_quoted(self, number: int, blocks: Iterator[tuple[int, bytes]]) -> None:
-        lines = (
-            line + "\n"
-            for _, block in blocks
-            for line in block.decode().removesuffix("\n").split("\n")
-        )
-        reader = csv.reader(lines, delimiter=self.delimiter)
+        reader = csv.reader(self._quoted_lines(blocks), delimiter=self.delimiter)
         try:
             for row in reader:
                 if row:
