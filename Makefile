@@ -15,7 +15,7 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## A real public log, a trained model, and a list that moves with every event (under 10 minutes)
-	$(BIN)/penchant quickstart --out runs/quickstart --overwrite
+	$(BIN)/penchant quickstart --out runs/quickstart
 
 test: $(READY) data/ml-100k ## All tests (the first run also makes .venv)
 	$(BIN)/python -m pytest

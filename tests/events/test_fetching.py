@@ -122,9 +122,7 @@ def test_without_any_source_each_is_named_with_its_reason(tmp_path):
     assert caught.value.exit_code == 3
     assert f"the mirror {tmp_path}: there is no {tmp_path}/small.zip" in caught.value.message
     assert "its owner: 127.0.0.1:9 cannot be had" in caught.value.message
-    assert caught.value.hint.endswith(
-        "PENCHANT_MIRROR to a folder or address that holds small.zip."
-    )
+    assert caught.value.hint.endswith("(--mirror, PENCHANT_MIRROR) that holds small.zip.")
     assert list((tmp_path / "out").iterdir()) == []
 
 

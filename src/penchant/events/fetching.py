@@ -179,7 +179,7 @@ def _first_that_works(
     names = " and ".join(file.name for file in entry.files)
     raise EnvironmentFault(
         f"{entry.name} cannot be fetched. {'; '.join(faults)}.",
-        f"Check the network, or set {MIRROR_VARIABLE} to a folder or address that holds {names}.",
+        f"Check the network, or name a mirror (--mirror, {MIRROR_VARIABLE}) that holds {names}.",
     )
 
 
