@@ -7,6 +7,7 @@ from penchant.encoders.base import (
     encoders,
     map_state,
     state_bytes,
+    state_leaves,
 )
 from penchant.encoders.recurrent import (
     GRUEncoder,
@@ -26,4 +27,5 @@ __all__ = [
     "encoders",
     "map_state",
     "state_bytes",
+    "state_leaves",
 ]

@@ -59,9 +59,14 @@ encoders: Registry[SequenceEncoder] = Registry("encoders")
 
 def state_bytes(state: Any) -> int:
     """Return the bytes of one user's state: all leaves of the (nested) NamedTuple, users first."""
+    return sum(leaf[:1].numel() * leaf.element_size() for leaf in state_leaves(state))
+
+
+def state_leaves(state: Any) -> list[Tensor]:
+    """Return the tensors of a (nested) state, in order."""
     if isinstance(state, Tensor):
-        return state[:1].numel() * state.element_size()
-    return sum(state_bytes(leaf) for leaf in state)
+        return [state]
+    return [leaf for part in state for leaf in state_leaves(part)]
 
 
 def map_state(state: Any, change: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penchant.encoders import SequenceEncoder, map_state, state_bytes
+from penchant.encoders import SequenceEncoder, map_state, state_bytes, state_leaves
 from penchant.interest import InterestAttention
 from penchant.model import InterestModel
 from penchant.testing.subjects import (
@@ -88,7 +88,7 @@ def no_peeking(subject: Subject, tolerance: float) -> None:
             )
 
 
-def given_state_untouched(subject: Subject, tolerance: float) -> None:
+def given_state_untouched(subject: Subject, _tolerance: float) -> None:
     """A state that is given is not changed in place, by either form."""
     histories = Histories.of_lengths(LENGTHS)
     _, state = subject.fold(histories, subject.initial_state(len(LENGTHS)))
@@ -99,7 +99,7 @@ def given_state_untouched(subject: Subject, tolerance: float) -> None:
     _same_state(subject, state, before, 0.0, "state given to step")
 
 
-def state_is_constant(subject: Subject, tolerance: float) -> None:
+def state_is_constant(subject: Subject, _tolerance: float) -> None:
     """A state has the same size after one event and after many."""
     histories = Histories.of_lengths(LENGTHS)
     _, few = subject.fold(histories.of_user(2), subject.initial_state(1))
@@ -107,8 +107,8 @@ def state_is_constant(subject: Subject, tolerance: float) -> None:
     sizes = state_bytes(subject.initial_state(1)), state_bytes(few), state_bytes(many)
     if len(set(sizes)) > 1:
         raise LawBroken(
-            f"{subject.name}: a state must have constant size but takes {sizes[0]} bytes before any "
-            f"event, {sizes[1]} after 1 and {sizes[2]} after {LENGTHS[3]}."
+            f"{subject.name}: a state must have constant size but takes {sizes[0]} bytes before "
+            f"any event, {sizes[1]} after 1 and {sizes[2]} after {LENGTHS[3]}."
         )
 
 
@@ -158,18 +158,16 @@ def _user_of(state: Any, user: int) -> Any:
 
 
 def _same_state(subject: Subject, found: Any, wanted: Any, tolerance: float, where: str) -> None:
-    mine: list[Tensor] = []
-    theirs: list[Tensor] = []
-    map_state(found, lambda leaf: mine.append(leaf) or leaf)
-    map_state(wanted, lambda leaf: theirs.append(leaf) or leaf)
-    for number, (left, right) in enumerate(zip(mine, theirs, strict=True)):
+    pairs = zip(state_leaves(found), state_leaves(wanted), strict=True)
+    for number, (left, right) in enumerate(pairs):
         _same(subject, left, right, tolerance, f"{where}, leaf {number} of the state")
 
 
 def _same(subject: Subject, found: Tensor, wanted: Tensor, tolerance: float, where: str) -> None:
     if found.shape != wanted.shape:
         raise LawBroken(
-            f"{subject.name}: {where}: shapes {tuple(found.shape)} and {tuple(wanted.shape)} differ."
+            f"{subject.name}: {where}: "
+            f"shapes {tuple(found.shape)} and {tuple(wanted.shape)} differ."
         )
     if found.numel() == 0:
         return

@@ -1,4 +1,4 @@
-"""What the laws of folding are asked of: anything with a whole-history form, a one-event form and a state.
+"""What the laws of folding are asked of: two forms of one fold, and a state.
 
 A subject draws its events from a pool of its own, by row, so that the same laws hold an encoder, an
 attention and the whole model to account.
