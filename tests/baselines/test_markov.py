@@ -85,7 +85,8 @@ def test_smoothing_that_divides_by_zero_is_refused(kind):
     with pytest.raises(ConfigError) as raised:
         kind(smoothing=0.0)
     assert str(raised.value) == (
-        "smoothing of a Markov baseline must be above 0 but is 0.0. Leave it out, or give for example 10."
+        "smoothing of a Markov baseline must be above 0 but is 0.0. "
+        "Leave it out, or give for example 10."
     )
 
 

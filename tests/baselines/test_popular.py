@@ -39,7 +39,12 @@ def test_a_window_holds_what_came_before_the_time_of_asking():
     baseline = RecentPopular(window_ms=10).fit(TIMED, 4)
     counts = np.floor(scores_of(baseline, TIMED))
     assert counts[0].tolist() == [0, 1, 1, 0]  # asked at 35: the two events at 30
-    assert counts[1].tolist() == [0, 2, 0, 0]  # asked at 30: 20 and 22, the events at 30 are not past
+    assert counts[1].tolist() == [
+        0,
+        2,
+        0,
+        0,
+    ]  # asked at 30: 20 and 22, the events at 30 are not past
     assert counts[2].tolist() == [0, 1, 0, 0]  # asked at 21: 20
 
 
@@ -59,7 +64,11 @@ def test_asked_after_the_training_part_the_window_ends_with_it():
 
 def test_asked_at_an_unknown_time_the_window_ends_with_the_training_part():
     log = log_of([[0, 1], [2, 1]], ["ts", "ts"], times=[[10, NO_TIME], [100, 50]])
-    assert np.floor(scores_of(RecentPopular(window_ms=10).fit(log, 3), log)[0]).tolist() == [0, 0, 1]
+    assert np.floor(scores_of(RecentPopular(window_ms=10).fit(log, 3), log)[0]).tolist() == [
+        0,
+        0,
+        1,
+    ]
 
 
 @pytest.mark.parametrize("seed", range(4))

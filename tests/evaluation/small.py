@@ -80,5 +80,7 @@ class Drawn:
     def score(self, block: TargetBlock) -> np.ndarray:
         rows = block.rows - block.starts
         keys = zip(block.users[block.owner].tolist(), rows.tolist(), strict=True)
-        draws = [np.random.default_rng([self.seed, *key]).integers(0, 9, self.num_items) for key in keys]
+        draws = [
+            np.random.default_rng([self.seed, *key]).integers(0, 9, self.num_items) for key in keys
+        ]
         return np.array(draws, dtype=np.float32)

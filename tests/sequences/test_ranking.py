@@ -58,10 +58,10 @@ def test_a_cold_target_is_a_miss_even_where_it_was_met_before():
 
 
 @pytest.mark.parametrize("worst", [np.nan, -np.inf])
-def test_a_target_without_a_score_comes_last(worst):
+def test_a_target_without_a_score_is_a_miss(worst):
     block = block_of([[3, 0]], [1])
     found = ranks(np.array([[worst, 0.1, np.nan, -np.inf]]), block)
-    assert (found.rank.tolist(), found.unfiltered.tolist()) == ([4], [4])
+    assert (found.rank.tolist(), found.unfiltered.tolist()) == ([4 + 1], [4 + 1])
 
 
 def test_a_rival_without_a_score_does_not_count():
@@ -90,12 +90,12 @@ def test_ranks_equal_the_rule_in_words(seed):
         for place, row in enumerate(block.rows):
             history = set(block.log.item_index[block.starts[place] : row].tolist()) - {-1}
             target = int(block.items[place])
-            if target < 0:
-                assert found.rank[place] == 18
+            if target < 0 or np.isnan(scores[place, target]):
+                assert (found.rank[place], found.unfiltered[place]) == (17 + 1, 17 + 1)
                 continue
             assert found.is_left_out[place] == (target in history)
             assert found.unfiltered[place] == plain_rank(scores[place].tolist(), target, set())
-            if target not in history and not np.isnan(scores[place, target]):
+            if target not in history:
                 assert found.rank[place] == plain_rank(scores[place].tolist(), target, history)
 
 

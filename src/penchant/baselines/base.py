@@ -93,7 +93,7 @@ def choose(
     num_items
         Size of the vocabulary.
     otherwise
-        What to return when nothing can be ranked.
+        What to return when there is nothing to rank, or no setting finds anything.
     exclude_seen
         Rank as the evaluation will.
 

@@ -46,7 +46,10 @@ class ModelRanker:
         self.query_time = query_time
 
     def score(self, block: TargetBlock) -> np.ndarray:
-        """Return (M, I) float32 scores, one `forward` over the block's histories."""
+        """Return (M, I) scores from one `forward` over the block's histories.
+
+        In the model's precision, float32 at least.
+        """
         known = block.log.item_index >= 0
         row_before, has_history = _last_known_rows(block, known)
         with _reading(self.model):
@@ -57,7 +60,7 @@ class ModelRanker:
             asked = self._trace_at(trace, place, has_history, table.device)
             elapsed_ms = self._elapsed(block, row_before, has_history).to(table.device)
             scores = self.model.scores(self.model.readout(asked, elapsed_ms), table)  # (M, I)
-        return scores.float().cpu().numpy()
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)).cpu().numpy()
 
     def _trace_at(
         self, trace: Trace, place: np.ndarray, has_history: np.ndarray, device: torch.device

@@ -66,12 +66,15 @@ class Ranking:
         (M,) bool, the target is itself seen and says nothing under the filter.
     by_ranker
         What each ranker made of them.
+    num_items
+        Size of the catalogue; a rank beyond it means that no list holds the target.
     """
 
     user: np.ndarray
     item: np.ndarray
     is_left_out: np.ndarray
     by_ranker: dict[str, RankedTargets]
+    num_items: int
 
 
 @dataclass
@@ -168,6 +171,7 @@ def rank_targets(
         np.concatenate(item),
         np.concatenate(is_left_out),
         {name: tally.finished() for name, tally in tallies.items()},
+        len(item_novelty),
     )
 
 

@@ -7,11 +7,15 @@ ranker, so that differences are paired.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from penchant.evaluation.intervals import Estimate, estimate, resampled_ratios, user_sums
 from penchant.evaluation.metrics import rank_metrics
 from penchant.evaluation.ranking import RankedTargets, Ranking
+
+NEVER: Final = 2**62
 
 Figures = dict[str, Estimate]
 """Estimates by metric name, such as `ndcg@10`."""
@@ -37,9 +41,9 @@ class RankerSummary:
     ) -> None:
         ks = tuple(ranked.coverage)
         users, place = np.unique(ranking.user, return_inverse=True)
-        named = rank_metrics(ranked.rank, ks)
+        named = rank_metrics(_missed(ranked.rank, ranking.num_items), ks)
         named |= {f"novelty@{k}": values for k, values in ranked.novelty.items()}
-        every = rank_metrics(ranked.unfiltered, ks)
+        every = rank_metrics(_missed(ranked.unfiltered, ranking.num_items), ks)
         sums, counts = _sums(named, ~ranking.is_left_out, place, len(users))
         has_targets = counts > 0
         means = np.divide(sums, counts, out=np.zeros_like(sums), where=has_targets)
@@ -73,6 +77,11 @@ class RankerSummary:
             for place, (counted, name) in enumerate(self._columns)
             if counted == "events"
         }
+
+
+def _missed(rank: np.ndarray, num_items: int) -> np.ndarray:
+    """Put a target that no list holds beyond every k, even one above the catalogue's size."""
+    return np.where(rank > num_items, NEVER, rank)
 
 
 def _sums(

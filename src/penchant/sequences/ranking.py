@@ -47,7 +47,8 @@ class Ranks:
     Parameters
     ----------
     rank
-        (M,) int64, 1 is best; the number of items + 1 for a target that is not in the vocabulary.
+        (M,) int64, 1 is best; the number of items + 1 for a target that no list would hold: it is
+        not in the vocabulary, or its score is NaN or minus infinity.
     is_left_out
         (M,) bool, the target is itself seen and therefore says nothing under the filter; False
         without the filter.
@@ -123,7 +124,7 @@ def ranks(
     Parameters
     ----------
     scores
-        (M, I), higher is better; NaN and minus infinity come last.
+        (M, I), higher is better; NaN and minus infinity come last, and are never found.
     block
         The targets that the rows of `scores` belong to.
     exclude_seen
@@ -156,14 +157,12 @@ def ranks(
     _check_shape(scores, block)
     items, row = block.items, np.arange(num_targets)
     own = scores[row, np.maximum(items, 0)]  # (M,)
-    is_last = ~(own > -np.inf)  # NaN or minus infinity
+    is_missed = (items < 0) | ~(own > -np.inf)  # cold, NaN or minus infinity
     unfiltered = _count_rows(scores >= own[:, None])
-    unfiltered[is_last] = num_items
     ahead = scores[seen.target, seen.item] >= own[seen.target]
     ahead &= seen.item != items[seen.target]
     filtered = unfiltered - np.bincount(seen.target[ahead], minlength=num_targets)
-    filtered[is_last] = num_items
-    unfiltered[items < 0] = filtered[items < 0] = num_items + 1
+    unfiltered[is_missed] = filtered[is_missed] = num_items + 1
     nothing = np.zeros(num_targets, dtype=bool)
     return Ranks(
         filtered if exclude_seen else unfiltered,
