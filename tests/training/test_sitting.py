@@ -229,10 +229,11 @@ def test_time_budget_ends_the_training_after_the_epoch_that_spends_it(data, tmp_
 
 
 def test_training_learns_a_rule(data, tmp_path):
-    config = quick_config(num_epochs=40, patience=40, learning_rate=0.03)
+    config = quick_config(num_epochs=13, patience=13, learning_rate=0.05)
     config = config.override({"readout.dropout_rate": 0.0, "evaluation.exclude_seen": False})
     result = train(data, config, tmp_path / "b", reporter="none")
-    assert result.history[0]["validation"]["mrr@10"] < 0.6 < result.best_value
+    assert result.history[0]["validation"]["mrr@10"] < 0.5
+    assert result.history[-1]["validation"]["mrr@10"] > 0.7
 
 
 def test_run_is_readable_and_can_be_drawn(data, tmp_path):
