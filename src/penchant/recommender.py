@@ -133,7 +133,7 @@ class Recommender:
     def evaluate(
         self,
         data: PreparedData | str | Path | None = None,
-        on: Literal["test", "validation"] = "test",
+        on: str = "test",
         **options: Any,
     ) -> Report:
         """Rank every target of a part, the baselines beside the model.
@@ -142,6 +142,8 @@ class Recommender:
         ----------
         data
             Prepared data or its folder; that of the training when left out.
+        on
+            `test` or `validation`.
         options
             `ks=[10, 20]`, `exclude_seen=False` and what else `evaluate_model` takes.
 

@@ -19,13 +19,14 @@ app = typer.Typer(
     cls=Frame,
     name="penchant",
     help="Turn an event log into a live recommender that changes with every event.",
+    context_settings={"max_content_width": 100},
     epilog="Start with: penchant quickstart",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
-config = typer.Typer(help="Look at the recipes that are shipped.", no_args_is_help=True)
+config = typer.Typer(help="Look at one recipe.", no_args_is_help=True)
 
 
 def _show_version(wanted: bool) -> None:
@@ -52,7 +53,7 @@ def _options(
 
 
 def _enter(group: typer.Typer, command: Callable[..., Any], name: str, example: str) -> None:
-    group.command(name, epilog=f"Example: {example}", no_args_is_help=False)(command)
+    group.command(name, epilog=f"Example: {example}")(command)
 
 
 _enter(app, quickstart, "quickstart", "penchant quickstart --out runs/quickstart")
@@ -68,7 +69,7 @@ _enter(
 )  # fmt: skip
 _enter(
     app, train, "train",
-    "penchant train data/ready --out runs/first --set training.num_epochs=5",
+    "penchant train data/ready --out runs/first --config ml-100k --seed 1",
 )  # fmt: skip
 _enter(app, configs, "configs", "penchant configs")
 _enter(config, config_show, "show", "penchant config show default")

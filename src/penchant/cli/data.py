@@ -75,7 +75,7 @@ def fetch(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch a public data set from its owner, a mirror, or a package that carries a copy."""
+    """Fetch a public data set from its owner or a mirror."""
     from penchant.events.fetching import fetch as fetch_dataset
 
     out = Output(as_json)
@@ -118,8 +118,9 @@ def validate(
     strict: Annotated[bool, typer.Option("--strict", help="Any fault exits with 1.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Report what is odd in a log: counts, an example, and what to do.
+    """Report what is odd in a log.
 
+    Each finding comes with a count, an example and what to do.
     Exits with 1 if `prepare` would refuse the log, or on any fault with --strict.
     """
     from penchant.events.draft import ReadOptions
@@ -166,7 +167,10 @@ def prepare(
         int | None, typer.Option(metavar="N", help="Drop users with more events, as bots.")
     ] = None,
     drop_consecutive_repeats: Annotated[
-        bool, typer.Option(help="Keep the first of the same item several times in a row.")
+        bool,
+        typer.Option(
+            "--drop-consecutive-repeats", help="Keep the first of an item several times in a row."
+        ),
     ] = False,
     cold: Annotated[
         str, typer.Option(help="keep or drop validation and test events of new users and items.")
@@ -174,7 +178,7 @@ def prepare(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Clean, split and code a log: what training and evaluation read."""
+    """Clean, split and code a log for training."""
     from penchant.events import EventLog
     from penchant.events.directories import check_free
     from penchant.events.prepared import MARKER

@@ -20,7 +20,7 @@ OPTIONAL = {"pandas": "pandas", "pyarrow": "pandas", "fastexcel": "excel"}
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Show versions, devices, optional parts, free memory and disk."""
+    """Show versions, devices, optional parts, memory and disk."""
     import penchant
 
     out = Output(as_json)

@@ -30,9 +30,10 @@ def evaluate(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank every target of a part, baselines beside the model, with intervals.
+    """Rank a model beside its baselines.
 
-    Each look at the test part is counted in the run. RUN/metrics.json keeps the figures.
+    Every target of the part is ranked among all items; intervals are over users. Each look at the
+    test part is counted in the run. RUN/metrics.json keeps the figures.
     """
     if on not in ("test", "validation"):
         raise UsageError(f"--on must be test or validation but is {on}.", "Say --on validation.")

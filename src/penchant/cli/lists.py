@@ -54,7 +54,7 @@ def recommend(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Recommend items to a bare history, to a user of the data, or to many.
+    """Recommend items to a history, a user, or many users.
 
     A user's whole prepared history is read, the test part included.
     """
@@ -64,7 +64,7 @@ def recommend(
     from penchant.recommender import Recommender
 
     rec = Recommender.load(run)
-    asked = {"k": k, "exclude_seen": not include_seen, "at": _time(at)}
+    asked: dict[str, Any] = {"k": k, "exclude_seen": not include_seen, "at": _time(at)}
     if users is not None:
         chosen = "all" if users == "all" else _lines(Path(users))
         blocks = rec.lists_for_users(chosen, data, **asked)
@@ -87,7 +87,10 @@ def similar(
     k: CountOption = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """List the items most like an item, by the cosine of their vectors."""
+    """List the items most like an item.
+
+    By the cosine of their vectors.
+    """
     from penchant.recommender import Recommender
 
     _check_count(k)

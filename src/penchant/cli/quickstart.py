@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,7 +48,7 @@ def quickstart(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """See a public log become a live recommender, in a few minutes.
+    """See a public log become a live recommender.
 
     Fetches, validates, prepares, trains, evaluates, and lets a user's list move with three events.
     """
@@ -140,7 +142,7 @@ def _evaluate(out: Output, run: Path) -> dict[str, Any]:
         figures = report.to_dict()
     told = figures["protocol"]
     out.line(
-        f"{figures['num_targets']:,} events of {figures['num_users']:,} users, each ranked among all "
+        f"{figures['num_targets']:,} events of {figures['num_users']:,} users, each ranked among "
         f"{told['num_items']:,} items before it happened; seen items filtered, ties count against"
     )
     out.table(["", *SHOWN_METRICS], figure_rows(figures))
@@ -176,7 +178,7 @@ def _show_live(out: Output, rec: Recommender, data: PreparedData) -> dict[str, A
     out.heading(f"5/5 Ten recommendations for user {user_id}, after {len(past)} events")
     last = ", ".join(_title(event.item_id, titles) for event in past[-3:])
     out.line(f"The last of them: {last}")
-    history = [(event.item_id, event.timestamp) for event in past]
+    history = [asdict(event) for event in past]
     [items], _ = rec.lists_for_histories([history], k=10, at=more[0].timestamp)
     out.table(*list_rows(items, titles))
     before, after, times_ms = replay(rec, past, more)
@@ -185,7 +187,7 @@ def _show_live(out: Output, rec: Recommender, data: PreparedData) -> dict[str, A
         out.line(f"+ {_title(event.item_id, titles)}  ({time_ms:.1f} ms to take it and list anew)")
     rows = [
         [rank, _title(old, titles), ("  " if new in before else "+ ") + _title(new, titles)]
-        for rank, (old, new) in enumerate(zip(before, after, strict=True), start=1)
+        for rank, (old, new) in enumerate(zip_longest(before, after, fillvalue=""), start=1)
     ]
     out.table(["rank", "before", "after (+ is new in the list)"], rows)
     return {

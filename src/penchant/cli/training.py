@@ -30,9 +30,10 @@ def train(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a model on prepared data, with checkpoints, early stopping and curves.
+    """Train a model on prepared data.
 
-    Ctrl-C keeps what is done; --resume goes on to the same numbers.
+    Stops early on a validation metric; curves go to RUN/tensorboard. Ctrl-C keeps what is done, and
+    --resume goes on to the same numbers.
     """
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other.", "Say one of them.")
@@ -111,7 +112,7 @@ def config_show(
     settings: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a recipe with every setting resolved, in a form that --config reads."""
+    """Show a recipe with every setting, as --config reads it."""
     from penchant.config import Config
 
     out = Output(as_json)
@@ -122,7 +123,7 @@ def config_show(
 
 
 def describe(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Show what a run or a bundle is: configuration, sizes, bytes of memory per user."""
+    """Show configuration, sizes and bytes of memory per user."""
     from penchant.bundle import Bundle
 
     out = Output(as_json)

@@ -125,7 +125,7 @@ def time_ms_of(given: object) -> int:
         except ValueError:
             raise RejectedError(
                 "bad_timestamp",
-                f'timestamp must be epoch seconds or ISO 8601 but is "{given[:40]}".',
+                f'timestamp must be epoch seconds or ISO 8601 but is "{str(given)[:40]}".',
                 "Write 1777636800 or 2026-05-01T12:00:00Z.",
             ) from None
     if isinstance(given, datetime):

@@ -1,0 +1,56 @@
+import json
+import shutil
+
+from .conftest import NUM_ITEMS, NUM_USERS, done, invoke
+
+
+def test_a_model_stands_beside_its_baselines(own_run):
+    result = done("evaluate", own_run, "--json")
+    document = json.loads(result.stdout)
+    assert document["schema"] == 1
+    assert document["num_users"] + document["protocol"]["left_out_seen_targets"] == NUM_USERS
+    assert document["protocol"]["num_items"] == NUM_ITEMS
+    assert {"popular", "recent_popular", "markov"} <= set(document["baselines"])
+    for figures in (document["metrics"], *document["baselines"].values()):
+        figure = figures["ndcg@10"]
+        assert figure["low"] <= figure["value"] <= figure["high"]
+    kept = json.loads((own_run / "metrics.json").read_text())
+    assert kept["metrics"] == document["metrics"]
+
+
+def test_each_look_at_the_test_part_is_counted(own_run):
+    looks = [json.loads(done("evaluate", own_run, "--json").stdout)["test_looks"] for _ in "ab"]
+    on_validation = done("evaluate", own_run, "--on", "validation", "-k", 5, "-k", 3, "--json")
+    document = json.loads(on_validation.stdout)
+    assert looks == [1, 2]
+    assert document["test_looks"] is None
+    assert {"ndcg@3", "ndcg@5"} <= set(document["metrics"])
+    assert json.loads((own_run / "run.json").read_text())["test_looks"] == 2
+    assert "look 3 at the test part" in done("evaluate", own_run).stdout
+
+
+def test_seen_items_may_stay(own_run):
+    document = json.loads(done("evaluate", own_run, "--include-seen", "--json").stdout)
+    assert document["protocol"]["exclude_seen"] is False
+    assert document["num_targets"] == NUM_USERS
+
+
+def test_a_bundle_alone_cannot_be_evaluated(run):
+    result = invoke("evaluate", run / "bundle")
+    assert result.exit_code == 1
+    assert "is no run" in result.stderr
+
+
+def test_an_unknown_part_is_a_usage_error(run):
+    assert invoke("evaluate", run, "--on", "train").exit_code == 2
+
+
+def test_data_that_moved_is_given_anew(own_run, data, made, tmp_path):
+    moved = shutil.copytree(data, tmp_path / "elsewhere")
+    assert json.loads(done("evaluate", own_run, "--data", moved, "--json").stdout)["metrics"]
+    other = tmp_path / "other"
+    done("prepare", made / "events.csv", "--where", "item_id <> 'i3'", "--split",
+         "leave-one-out", "--out", other)  # fmt: skip
+    result = invoke("evaluate", own_run, "--data", other)
+    assert result.exit_code == 1
+    assert f"its own {NUM_ITEMS} items, but this data has {NUM_ITEMS - 1}" in result.stderr
