@@ -15,11 +15,13 @@ ITEMS = ("tea", "milk", "rum", "salt", "kiwi", "oats", "leek")
 TYPES = ("view", "buy")
 
 
-def make_bundle(seed: int = 0, items=ITEMS, has_times: bool = True, **settings) -> Bundle:
+def make_bundle(
+    seed: int = 0, items=ITEMS, types=TYPES, has_times: bool = True, **settings
+) -> Bundle:
     """Return an untrained bundle in float64 whose every part, biases included, is random."""
     config = Config.load("default", {"width": 8, **settings}, environ={})
     torch.manual_seed(seed)
-    model = build_model(config, len(items), len(TYPES)).double().eval()
+    model = build_model(config, len(items), len(types)).double().eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "decay" not in name:
@@ -31,7 +33,7 @@ def make_bundle(seed: int = 0, items=ITEMS, has_times: bool = True, **settings) 
         vocabulary=Vocabulary(items),
         item_table=pl.DataFrame({"item_id": list(items), "title": titles}),
         encoder=FeatureEncoder(),
-        event_types=TYPES,
+        event_types=types,
         item_counts=np.ones(len(items), np.int64),
         facts={"has_times": has_times, "fingerprint": f"made from seed {seed}"},
     )

@@ -180,9 +180,10 @@ class Ranker:
         return index
 
     def _ranked(self, scores: np.ndarray, order: np.ndarray) -> tuple[RankedItem, ...]:
+        ids, found = self.items.ids, zip(order.tolist(), scores[order].tolist(), strict=True)
         return tuple(
-            RankedItem(self.items.id(int(index)), float(scores[index]), rank)
-            for rank, index in enumerate(order, start=1)
+            RankedItem(ids[index], score, rank)
+            for rank, (index, score) in enumerate(found, start=1)
         )
 
 

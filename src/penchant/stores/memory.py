@@ -30,6 +30,14 @@ class _Tombstone:
     revision: int
 
 
+def _time(event: LoggedEvent) -> int:
+    return event.time_ms
+
+
+def _sequence(event: LoggedEvent) -> int:
+    return event.sequence
+
+
 def _order(event: LoggedEvent) -> tuple[int, int]:
     return event.time_ms, event.sequence
 
@@ -56,7 +64,8 @@ class InProcessStore(Store):
     def __init__(self, key: bytes | None = None) -> None:
         self._key = key or secrets.token_bytes(32)
         self._lock = threading.RLock()
-        self._logs: dict[str, list[LoggedEvent]] = {}
+        self._logs: dict[str, list[LoggedEvent]] = {}  # by (time, sequence)
+        self._arrivals: dict[str, list[LoggedEvent]] = {}  # the same by sequence
         self._by_event_id: dict[str, LoggedEvent] = {}
         self._memories: dict[str, dict[str, Memory]] = {}
         self._tombstones: dict[bytes, _Tombstone] = {}
@@ -100,15 +109,16 @@ class InProcessStore(Store):
             kept = replace(event, sequence=self._sequence)
             log = self._logs.setdefault(event.user_id, [])
             bisect.insort(log, kept, key=_order)
+            self._arrivals.setdefault(event.user_id, []).append(kept)
             self._by_event_id[event.event_id] = kept
             self._on_failure(lambda: self._take_out(kept))
             return Outcome.ACCEPTED, kept
 
     def _take_out(self, event: LoggedEvent) -> None:
-        log = self._logs[event.user_id]
-        log.remove(event)
-        if not log:
-            del self._logs[event.user_id]
+        for logs in (self._logs, self._arrivals):
+            logs[event.user_id].remove(event)
+            if not logs[event.user_id]:
+                del logs[event.user_id]
         del self._by_event_id[event.event_id]
 
     def events(
@@ -116,10 +126,15 @@ class InProcessStore(Store):
     ) -> Sequence[LoggedEvent]:
         """Return a user's events in the order (time, sequence)."""
         with self._lock:
-            log = self._logs.get(user_id, [])
+            if after_sequence:
+                log = self._arrivals.get(user_id, [])
+                log = log[bisect.bisect_right(log, after_sequence, key=_sequence) :]
+                log.sort(key=_order)
+            else:
+                log = list(self._logs.get(user_id, []))
             if through_ms is not None:
-                log = log[: bisect.bisect_right(log, through_ms, key=lambda event: event.time_ms)]
-            return [event for event in log if event.sequence > after_sequence]
+                del log[bisect.bisect_right(log, through_ms, key=_time) :]
+            return log
 
     def history_complete(self, user_id: str) -> bool:  # noqa: ARG002  nothing is ever cut here
         """Say that the log is whole: this store never cuts one."""
@@ -175,6 +190,7 @@ class InProcessStore(Store):
         """Delete all that is kept of a user and leave a keyed tombstone."""
         with self._lock:
             log = self._logs.pop(user_id, [])
+            self._arrivals.pop(user_id, None)
             ids = {event.event_id: self._by_event_id.pop(event.event_id) for event in log}
             memories = self._memories.pop(user_id, {})
             blind = self._blind(user_id)
@@ -196,6 +212,7 @@ class InProcessStore(Store):
     ) -> None:
         if log:
             self._logs[user_id] = log
+            self._arrivals[user_id] = sorted(log, key=_sequence)
         if memories:
             self._memories[user_id] = memories
         self._by_event_id.update((event.event_id, event) for event in log)
