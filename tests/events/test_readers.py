@@ -1,12 +1,15 @@
 import gzip
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penchant.errors import EnvironmentFault, InputError, MissingFileError, PenchantError
 from penchant.events import EventLog
@@ -237,9 +240,29 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
         HEADER + '"x",2,3\n1,2" disk,3\n',
         "inch.csv, line 3 has a quote in the middle of a field.",
     ),
+    "inch2.csv": (
+        HEADER + '"x",2,3\n1,2",3\n',
+        "inch2.csv, line 3 has a quote in the middle of a field. Put such a field in quotes",
+    ),
+    "after.csv": (
+        HEADER + '1,2,3\n1,""x,3\n',
+        "after.csv, line 3: the row that starts here is malformed (',' expected after '\"').",
+    ),
+    "mac.csv": (
+        "user_id,item_id,timestamp\r1,2,3\r",
+        "mac.csv, line 1 has a carriage return that ends no line. End lines with a line feed",
+    ),
+    "inf.jsonl": (
+        '{"user_id":1,"item_id":2,"timestamp":1e999}\n',
+        "inf.jsonl, line 1 is not valid JSON: 1e999 is no finite number.",
+    ),
+    "mark.jsonl": (
+        b'\xef\xbb\xbf{"user_id":1,"item_id":2,"timestamp":3}\n',
+        "mark.jsonl, line 1 is not valid JSON: Unexpected UTF-8 BOM",
+    ),
     "cut.jsonl": (
         '{"user_id":1,"item_id":2,"timestamp":3}\n\n{"user_id":1,"item_id":2\n',
-        "cut.jsonl, line 3 is not complete JSON: Expecting ',' delimiter.",
+        "cut.jsonl, line 3 is not valid JSON: Expecting ',' delimiter.",
     ),
     "array.json": ('[{"user_id":1}]\n', "array.json, line 1 holds a JSON list, not an object."),
     "number.jsonl": (
@@ -267,9 +290,58 @@ def test_broken_files_get_one_message_that_names_file_and_line(tmp_path: Path, n
     assert len(f"{caught.value.message}\n{caught.value.hint}".splitlines()) <= 3
 
 
+SAMPLES = {
+    "log.csv": (HEADER + '"u""1",a,1700000001\nu2,"b\nc",1700000002\n' * 3).encode(),
+    "log.jsonl": b'{"user_id":"u1","item_id":2,"timestamp":1700000001,"value":1.5}\n' * 3,
+}
+PIECES = [
+    b'"',
+    b'""',
+    b",",
+    b";",
+    b"\n",
+    b"\r",
+    b"\0",
+    b"\xff",
+    b"{",
+    b"]",
+    b"\\",
+    b"e9",
+    b"nan",
+    b"",
+]
+
+
+@given(
+    st.sampled_from(sorted(SAMPLES)),
+    st.lists(
+        st.tuples(st.integers(0, 120), st.integers(0, 9), st.sampled_from(PIECES)), max_size=4
+    ),
+)
+def test_no_damage_escapes_as_anything_but_one_clear_error(
+    name: str, damages: list[tuple[int, int, bytes]]
+) -> None:
+    content = SAMPLES[name]
+    for start, length, piece in damages:
+        content = content[:start] + piece + content[start + length :]
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder) / name, content)
+        error = None
+        try:
+            EventLog.read(path, on_bad_rows="drop").frame.collect()
+        except InputError as caught:
+            error = caught
+    if error is not None:
+        assert name in error.message
+        assert "cannot be read" not in error.message  # every fault has a message of its own
+        assert len(f"{error.message}\n{error.hint}".splitlines()) <= 3
+
+
 def test_unclosed_quote_is_named_where_it_gives_up(tmp_path: Path) -> None:
     path = write(tmp_path / "log.csv", HEADER + '"1,2,3\n' + "1,2,3\n" * 30_000)
-    with pytest.raises(InputError, match=r"a quote before it was probably never closed"):
+    with pytest.raises(
+        InputError, match=r"line 2: the row that starts here is malformed \(field larger"
+    ):
         EventLog.read(path)
 
 
@@ -299,9 +371,11 @@ def test_damaged_parquet_page_is_found_at_the_door(tmp_path: Path) -> None:
     table.write_parquet(tmp_path / "log.parquet", compression="zstd")
     content = bytearray((tmp_path / "log.parquet").read_bytes())
     content[-40_000:-30_000] = b"\x5a" * 10_000
-    path = write(tmp_path / "log.parquet", bytes(content))
-    with pytest.raises(InputError, match=r"log.parquet cannot be read: .* Check that the file"):
-        EventLog.read(path)
+    table.write_parquet(tmp_path / "a.parquet")
+    write(tmp_path / "log.parquet", bytes(content))
+    for source in (tmp_path, tmp_path / "log.parquet"):
+        with pytest.raises(InputError, match=r"log.parquet cannot be read: .* Check that the file"):
+            EventLog.read(source)
 
 
 def test_missing_file_names_one_that_is_near(tmp_path: Path) -> None:

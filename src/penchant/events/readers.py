@@ -14,8 +14,9 @@ from typing import Any
 import polars as pl
 
 from penchant.errors import InputError, MissingExtraError
+from penchant.events.json_lines import json_keys
 from penchant.events.sources import Part, find_parts
-from penchant.events.text import TextForm, inspect_delimited, json_keys, line_of, text_blocks
+from penchant.events.text import TextForm, inspect_delimited, line_of, text_blocks
 
 ROW = "__row"
 """Name of the column that numbers the rows of the source, from 0."""
@@ -34,6 +35,13 @@ class OpenPart:
         if self.part.kind == "parquet":
             return f"{self.part.shown}, row {row + 1}"
         return f"{self.part.shown}, line {line_of(self.part.path, row, self.form)}"
+
+    def reread(self) -> None:
+        """Read the part by itself, so that what is wrong with it is told of it."""
+        if self.part.kind == "json":
+            json_keys(self.part.path, self.part.shown)
+        read_all = self.frame.select(pl.all().null_count())
+        guarded(self.part.shown, lambda: read_all.collect(engine="streaming"))
 
 
 @dataclass(frozen=True)
@@ -88,14 +96,13 @@ class RawTable:
         Raises
         ------
         InputError
-            When the query fails; for JSON Lines the message names the line.
+            When the query fails; the message names the part, and in JSON Lines the line.
         """
         try:
             return guarded(self.source, lambda: frame.collect(engine="streaming"))
         except InputError:
             for part in self.parts:
-                if part.part.kind == "json":
-                    json_keys(part.part.path, part.part.shown)
+                part.reread()
             raise
 
 
