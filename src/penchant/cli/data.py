@@ -27,6 +27,35 @@ from penchant.cli.progress import BYTES, Progress
 if TYPE_CHECKING:
     from penchant.events import EventLog
 
+SplitOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPLIT",
+        help="time:0.9, time:2026-05-01, leave-one-out or published-time:0.9; the first by "
+        "default where there are times, else leave-one-out.",
+    ),
+]
+MinUserOption = Annotated[int, typer.Option(metavar="N", help="Fewest events of a user.")]
+MinItemOption = Annotated[int, typer.Option(metavar="N", help="Fewest events of an item.")]
+TypesOption = Annotated[
+    str | None, typer.Option(metavar="TYPE,...", help="Keep events of these types.")
+]
+MinValueOption = Annotated[
+    float | None, typer.Option(metavar="X", help="Keep events of at least this value.")
+]
+MaxUserOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Drop users with more events, as bots.")
+]
+RepeatsOption = Annotated[
+    bool,
+    typer.Option(
+        "--drop-consecutive-repeats", help="Keep the first of an item several times in a row."
+    ),
+]
+ColdOption = Annotated[
+    str, typer.Option(help="keep or drop validation and test events of new users and items.")
+]
+
 
 def datasets(as_json: JsonOption = False) -> None:
     """List the public data sets that `fetch` knows."""
@@ -147,34 +176,14 @@ def prepare(
     order_by: OrderByOption = "timestamp",
     where: WhereOption = None,
     on_bad_rows: BadRowsOption = "refuse",
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SPLIT",
-            help="time:0.9, time:2026-05-01, leave-one-out or published-time:0.9; the first by "
-            "default where there are times, else leave-one-out.",
-        ),
-    ] = None,
-    min_user_events: Annotated[int, typer.Option(metavar="N", help="Fewest of a user.")] = 1,
-    min_item_events: Annotated[int, typer.Option(metavar="N", help="Fewest of an item.")] = 1,
-    event_types: Annotated[
-        str | None, typer.Option(metavar="TYPE,...", help="Keep events of these types.")
-    ] = None,
-    min_value: Annotated[
-        float | None, typer.Option(metavar="X", help="Keep events of at least this value.")
-    ] = None,
-    max_user_events: Annotated[
-        int | None, typer.Option(metavar="N", help="Drop users with more events, as bots.")
-    ] = None,
-    drop_consecutive_repeats: Annotated[
-        bool,
-        typer.Option(
-            "--drop-consecutive-repeats", help="Keep the first of an item several times in a row."
-        ),
-    ] = False,
-    cold: Annotated[
-        str, typer.Option(help="keep or drop validation and test events of new users and items.")
-    ] = "keep",
+    split: SplitOption = None,
+    min_user_events: MinUserOption = 1,
+    min_item_events: MinItemOption = 1,
+    event_types: TypesOption = None,
+    min_value: MinValueOption = None,
+    max_user_events: MaxUserOption = None,
+    drop_consecutive_repeats: RepeatsOption = False,
+    cold: ColdOption = "keep",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
