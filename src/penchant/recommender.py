@@ -23,6 +23,7 @@ from penchant.serving.batches import aligned, lists_of, table_of, user_indices
 from penchant.serving.events import time_ms_of
 from penchant.serving.histories import OnUnknown, in_order, unknown_items
 from penchant.serving.ranking import RankedItem, Ranker
+from penchant.training import Run, train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,8 +94,6 @@ class Recommender:
         progress
             `auto`, `bar`, `plain` or `none`.
         """
-        from penchant.training import train
-
         with tempfile.TemporaryDirectory(prefix="penchant-run-") as scratch:
             place = Path(run_dir) if run_dir is not None else Path(scratch) / "run"
             done = train(
@@ -138,6 +137,8 @@ class Recommender:
     ) -> Report:
         """Rank every target of a part, the baselines beside the model.
 
+        A look at the test part is counted in the run, where the bundle belongs to one.
+
         Parameters
         ----------
         data
@@ -160,7 +161,12 @@ class Recommender:
                 "Evaluate on the data of the training, or on a copy of it.",
             )
         exclude_seen = options.pop("exclude_seen", self.config.evaluation.exclude_seen)
-        return evaluate_model(self.bundle.model, prepared, on, exclude_seen=exclude_seen, **options)
+        report = evaluate_model(
+            self.bundle.model, prepared, on, exclude_seen=exclude_seen, **options
+        )
+        if on == "test" and self.run_dir is not None:
+            Run(self.run_dir).count_test_look()
+        return report
 
     def recommend(
         self,
@@ -298,8 +304,6 @@ class Recommender:
         return self._data
 
     def _data_path(self) -> Path:
-        from penchant.training import Run
-
         path = Run(self.run_dir).manifest["data"]["path"] if self.run_dir is not None else None
         if path is None:
             raise UsageError(

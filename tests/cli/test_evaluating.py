@@ -23,7 +23,7 @@ def test_each_look_at_the_test_part_is_counted(own_run):
     on_validation = done("evaluate", own_run, "--on", "validation", "-k", 5, "-k", 3, "--json")
     document = json.loads(on_validation.stdout)
     assert looks == [1, 2]
-    assert document["test_looks"] is None
+    assert document["test_looks"] == 2
     assert {"ndcg@3", "ndcg@5"} <= set(document["metrics"])
     assert json.loads((own_run / "run.json").read_text())["test_looks"] == 2
     assert "look 3 at the test part" in done("evaluate", own_run).stdout

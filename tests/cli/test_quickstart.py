@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from penchant.cli import quickstart as module
 from penchant.config import Config
 
-from .conftest import QUICK, done
+from .conftest import QUICK, done, invoke
 
 NUM_ITEMS = 19
 
@@ -73,6 +74,14 @@ def test_a_second_run_uses_what_stands(place):
     assert json.loads((place / "run" / "run.json").read_text())["test_looks"] == 1
     anew = quickstart(place, "--overwrite")
     assert "epoch 2/2" in anew.stderr
+
+
+def test_a_run_on_other_data_is_not_mistaken_for_this_one(place, run):
+    shutil.copytree(run, place / "run")
+    result = invoke("quickstart", "--dataset", "toy", "--data-dir", place / "data", "--out",
+                    place / "run")  # fmt: skip
+    assert result.exit_code == 1
+    assert "was trained on other data" in result.stderr
 
 
 def test_the_list_before_is_the_list_of_the_bare_history(place):

@@ -109,6 +109,8 @@ def test_describe_counts_bytes_of_memory(run):
     assert document["num_parameters"] == sum(document["parameters"].values())
     assert document["seen_bytes_per_item"] == 2
     assert document["config"]["width"] == 8
+    assert document["run"]["seed"] == 3
+    assert "with seed 3" in done("describe", run).stdout
     said = done("describe", run / "bundle").stdout
     assert f"in all {document['state_bytes']:,} bytes" in said
     assert "width = 8" in said

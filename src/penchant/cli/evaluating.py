@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from penchant.cli.options import DataOption, JsonOption
 from penchant.cli.output import Output
 from penchant.cli.progress import Progress
+from penchant.cli.writing import write_json
 from penchant.errors import MissingFileError, UsageError
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def evaluate(
     if on not in ("test", "validation"):
         raise UsageError(f"--on must be test or validation but is {on}.", "Say --on validation.")
     out = Output(as_json)
-    report, looks = evaluate_run(run, on, at_k or [10], include_seen, data)
+    report, kept = evaluate_run(run, on, at_k or [10], include_seen, data)
     out.line(report.render())
-    if looks is not None:
-        out.line(f"This was look {looks} at the test part of this run.")
+    if on == "test":
+        out.line(f"This was look {kept['test_looks']} at the test part of this run.")
     out.line(f"Kept in {run / 'metrics.json'}")
-    out.document({**report.to_dict(), "test_looks": looks})
+    out.document(kept)
 
 
 def evaluate_run(
@@ -52,8 +53,8 @@ def evaluate_run(
     ks: Sequence[int] = (10,),
     include_seen: bool = False,
     data: Path | None = None,
-) -> tuple[Report, int | None]:
-    """Evaluate a run and write its figures down; return them and the looks at the test part."""
+) -> tuple[Report, dict[str, Any]]:
+    """Evaluate a run; return the report, and the document that is kept of it in the run."""
     if not (run / "run.json").is_file():
         raise MissingFileError(
             f"{run} is no run: there is no {run / 'run.json'}.",
@@ -72,7 +73,8 @@ def evaluate_run(
             exclude_seen=not include_seen,
             progress=partial(progress.told, f"evaluating on {on}"),
         )
-    looks = Run(run).count_test_look() if on == "test" else None
-    report.save(run / "metrics.json")
-    report.save(run / f"metrics-{on}.json")  # stays when the other part is evaluated
-    return report, looks
+    looks = Run(run).manifest["test_looks"]
+    kept = {**report.to_dict(), "model_version": rec.bundle.id, "test_looks": looks}
+    write_json(run / "metrics.json", kept)
+    write_json(run / f"metrics-{on}.json", kept)  # stays when the other part is evaluated
+    return report, kept

@@ -19,7 +19,7 @@ from penchant.cli.lists import list_rows, titles_of
 from penchant.cli.options import JsonOption, OverwriteOption
 from penchant.cli.output import Output
 from penchant.cli.progress import BYTES, Progress
-from penchant.errors import TrainingInterrupted
+from penchant.errors import OutputExistsError, TrainingInterrupted
 
 if TYPE_CHECKING:
     from penchant.events import PreparedData
@@ -115,6 +115,11 @@ def _train(out: Output, data: PreparedData, data_path: Path, to: Path, overwrite
 
     out.heading("3/5 Train")
     has_run = (to / "run.json").is_file() and not overwrite
+    if has_run and Run(to).manifest["data"]["fingerprint"] != data.fingerprint:
+        raise OutputExistsError(
+            f"{to} was trained on other data than {data_path}.",
+            "Choose another --out, or say --overwrite.",
+        )
     if has_run and Run(to).manifest["state"] == "done":
         out.line(f"{to} is trained already; --overwrite trains anew.")
         return
@@ -134,12 +139,7 @@ def _train(out: Output, data: PreparedData, data_path: Path, to: Path, overwrite
 
 def _evaluate(out: Output, run: Path) -> dict[str, Any]:
     out.heading("4/5 Evaluate on what came after")
-    kept = run / "metrics-test.json"
-    if kept.is_file():
-        figures = json.loads(kept.read_text(encoding="utf-8"))
-    else:
-        report, _ = evaluate_run(run)
-        figures = report.to_dict()
+    figures = _kept_figures(run) or evaluate_run(run)[1]
     told = figures["protocol"]
     out.line(
         f"{figures['num_targets']:,} events of {figures['num_users']:,} users, each ranked among "
@@ -150,6 +150,18 @@ def _evaluate(out: Output, run: Path) -> dict[str, Any]:
     for name, difference in figures["differences"].items():
         out.line(f"model − {name}: {_cell(difference['ndcg@10'], '+')} ndcg@10")
     return figures
+
+
+def _kept_figures(run: Path) -> dict[str, Any] | None:
+    """Return what an earlier look at the test part found, if it was at the present bundle."""
+    from penchant.training import Run
+
+    path = run / "metrics-test.json"
+    if not path.is_file():
+        return None
+    figures = json.loads(path.read_text(encoding="utf-8"))
+    is_present = figures.get("model_version") == Run(run).manifest["bundle"]
+    return figures if is_present and set(SHOWN_METRICS) <= set(figures["metrics"]) else None
 
 
 def figure_rows(figures: dict[str, Any]) -> list[list[str]]:

@@ -135,6 +135,8 @@ def describe(run: RunArgument, as_json: JsonOption = False) -> None:
         f"{facts['num_items']:,} items, {facts['num_users']:,} users, "
         f"{facts['num_train_events']:,} training events of type {' or '.join(bundle.event_types)}"
     )
+    if (run / "run.json").is_file():
+        body["run"] = _told_of_run(out, run)
     out.table(["part", "parameters"], list(body["parameters"].items()), title="Parameters")
     rows = [[name, f"{size:,}"] for name, size in body["state"].items()]
     out.table(["state of a user", "bytes"], rows, title="Memory per user")
@@ -145,6 +147,18 @@ def describe(run: RunArgument, as_json: JsonOption = False) -> None:
     out.heading("Configuration")
     out.line(bundle.config.to_toml().rstrip())
     out.document(body)
+
+
+def _told_of_run(out: Output, path: Path) -> dict[str, Any]:
+    from penchant.training import Run
+
+    told = Run(path).manifest
+    out.line(
+        f"trained on {told['data']['path']} with seed {told['seed']}, "
+        f"{told['targets_per_s']:,} targets/s, ended by {told['reason']}; "
+        f"the test part was looked at {told['test_looks']} times"
+    )
+    return told
 
 
 def _description(bundle: Bundle) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penchant.cli.output import jsonable
 from penchant.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +40,17 @@ def check_free(path: Path, overwrite: bool) -> None:
         raise OutputExistsError(
             f"{path} exists already.", "Choose another place, or say --overwrite."
         )
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a document under a temporary name and rename it."""
+    temporary = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    try:
+        text = json.dumps(jsonable(content), indent=2, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
