@@ -1,5 +1,6 @@
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from penchant.errors import ConfigError, UsageError
 from penchant.evaluation import ModelRanker, evaluate, evaluate_model, rank_targets
 from penchant.evaluation.intervals import paired_difference
 from penchant.evaluation.metrics import ndcg
-from penchant.events.arrays import LogArrays, Part
+from penchant.events.arrays import NO_TIME, LogArrays, Part
+from penchant.sequences.ranking import ranks
 from penchant.sequences.targets import target_blocks
 
 from .small import Data, Drawn, Fixed, log_of, random_log
@@ -119,12 +121,21 @@ def test_the_evaluator_agrees_with_lists_written_out():
     assert report.metrics["ndcg@10"].value == pytest.approx(gains.mean(), abs=1e-6)
 
 
-def test_ties_that_count_as_hits_would_be_noticed():
+def test_ties_that_count_as_hits_are_caught(monkeypatch):
+    def optimistic(scores, block, exclude_seen, seen):
+        return ranks(scores + Drawn(17, 9).score(block) * 1e-6, block, exclude_seen, seen)
+
+    log = random_log(5, num_users=80)
+    gains, _ = plain_ndcg(Drawn(17), log)
+    monkeypatch.setattr("penchant.evaluation.ranking.ranks", optimistic)
+    report = evaluate({"drawn": Drawn(17)}, Data(log, 17))
+    assert report.metrics["ndcg@10"].value > gains.mean() + 0.01
+
+
+def test_equal_scores_for_all_find_nothing():
     log = log_of([[0, 3], [1, 2]], ["ts", "ts"])
     report = evaluate({"constant": Fixed([0, 0, 0, 0])}, Data(log, 4), ks=(1, 2))
     assert report.metrics["ndcg@2"].value == 0
-    optimistic = np.array([1, 1])
-    assert ndcg(optimistic, 2).mean() == 1
 
 
 def test_scores_that_are_no_numbers_find_nothing():
@@ -156,7 +167,16 @@ def test_a_model_stands_beside_itself_without_the_time_of_asking():
     found = report.variants["without_query_time"]["ndcg@10"]
     assert found.value == alone.metrics["ndcg@10"].value
     untold = evaluate_model(model, Data(log, 17), kinds=["popular"], query_time=False)
-    assert untold.variants == {}
+    assert (untold.variants, untold.protocol["query_time"]) == ({}, False)
+
+
+def test_where_time_plays_no_part_the_protocol_does_not_claim_it():
+    log = random_log(7)
+    blind = evaluate_model(make_model(query_time=False), Data(log, 17), kinds=["popular"])
+    assert (blind.variants, blind.protocol["query_time"]) == ({}, False)
+    timeless = replace(log, time_ms=np.full_like(log.time_ms, NO_TIME))
+    report = evaluate_model(make_model(), Data(timeless, 17), kinds=["popular"])
+    assert (report.variants, report.protocol["query_time"]) == ({}, False)
 
 
 def test_without_draws_there_are_no_intervals():

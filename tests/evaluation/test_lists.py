@@ -22,6 +22,16 @@ def test_top_items_are_those_of_a_full_sort(k):
     assert found.tolist() == [plain_top(row, k) for row in scores]
 
 
+@pytest.mark.parametrize("num_items", [79, 80, 163, 1_001])
+def test_top_items_of_a_large_catalogue_are_those_of_a_full_sort(num_items):
+    draw = np.random.default_rng(num_items)
+    scores = draw.normal(size=(40, num_items)).astype(np.float32)
+    scores[::3] = np.round(scores[::3])  # many ties
+    scores[:, -1] += 2.0
+    scores[5, 3:] = -np.inf
+    assert top_items(scores, 5).tolist() == [plain_top(row, 5) for row in scores]
+
+
 def test_scores_are_left_as_they_were():
     scores = np.array([[np.nan, 1.0, 2.0]])
     top_items(scores, 2)

@@ -18,14 +18,14 @@ from .small import log_of, random_log
 WIDTH, NUM_ITEMS = 8, 17
 
 
-def make_model(encoder: str = "gru") -> InterestModel:
+def make_model(encoder: str = "gru", query_time: bool = True) -> InterestModel:
     """Return a model in float64 in which nothing is zero and the time of asking matters."""
     model = InterestModel(
         IdentityItems(NUM_ITEMS, WIDTH),
         BehaviourInput(WIDTH, dropout_rate=0.5),
         encoders.build(encoder, {"num_layers": 2}, width=WIDTH),
         attentions.build("additive", {"decay": "both"}, width=WIDTH),
-        Readout(WIDTH, hidden_factor=1, query_time=True),
+        Readout(WIDTH, hidden_factor=1, query_time=query_time),
         DotProductHead(NUM_ITEMS),
     ).double()
     draw = torch.Generator().manual_seed(5)

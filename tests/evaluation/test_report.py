@@ -78,8 +78,8 @@ def test_the_table_shows_the_model_beside_its_baselines(report):
     row = next(line for line in lines if line.startswith("ndcg@10"))
     assert row.split()[1] == "0.6250"  # (1 + 1 + 0 + 1 / 2) / 4
     assert any(line.split() == ["markov"] for line in lines)
-    assert "1 targets left out because the user had seen them before." in text
-    assert "1 targets are not in the vocabulary and count as misses." in text
+    assert "Targets left out because their user had seen them before: 1." in text
+    assert "Targets that are not in the vocabulary, counted as misses: 1." in text
     assert "Without the filter, ndcg@10: model" in text
     assert max(map(len, lines[:-1])) <= 110
 

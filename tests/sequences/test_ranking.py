@@ -114,8 +114,9 @@ def test_scores_of_another_shape_are_refused(shape):
     block = block_of([[3, 0, 1]], [1, 2])
     with pytest.raises(ShapeError) as raised:
         ranks(np.zeros(shape), block)
-    assert f"one row per target (2) and one column per item (at least 4) but have shape {shape}" in str(
-        raised.value
+    assert (
+        f"one row per target (2) and one column per item (at least 4) but have shape {shape}"
+        in str(raised.value)
     )
 
 

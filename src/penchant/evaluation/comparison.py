@@ -155,7 +155,8 @@ def evaluate_model(
     part
         `test` or `validation`.
     query_time
-        Tell the model when each target happens; `without_query_time` then stands beside it.
+        Tell the model when each target happens, where it looks at that and the data has times;
+        `without_query_time` then stands beside it.
     kinds
         Baselines; the usual ones when None.
     exclude_seen
@@ -164,9 +165,10 @@ def evaluate_model(
         Passed on to `evaluate`.
     """
     fitted = fit_baselines(data.log, data.num_items, **({} if kinds is None else {"kinds": kinds}))
-    asks = query_time and bool((data.log.time_ms != NO_TIME).any())
-    variants = {"without_query_time": ModelRanker(model, query_time=False)} if asks else {}
-    rankers: dict[str, Ranker] = {"model": ModelRanker(model, query_time=query_time), **fitted}
+    ranker = ModelRanker(model, query_time=query_time and bool((data.log.time_ms != NO_TIME).any()))
+    untold = ModelRanker(model, query_time=False)
+    variants = {"without_query_time": untold} if ranker.query_time else {}
+    rankers: dict[str, Ranker] = {"model": ranker, **fitted}
     return evaluate(rankers, data, part, exclude_seen=exclude_seen, variants=variants, **options)
 
 

@@ -26,8 +26,8 @@ class ModelRanker:
     model
         The model; it is moved to the device and read in evaluation mode.
     query_time
-        Tell the model the time of each target. Legitimate where the time of asking is known, as
-        when serving.
+        Tell the model the time of each target. Off for a model whose readout does not look at it.
+        Legitimate where the time of asking is known, as when serving.
     device
         Where to compute; the model's own device when None.
 
@@ -43,7 +43,7 @@ class ModelRanker:
         device: torch.device | str | None = None,
     ) -> None:
         self.model = model if device is None else model.to(device)
-        self.query_time = query_time
+        self.query_time = query_time and model.readout_layers.query_time
 
     def score(self, block: TargetBlock) -> np.ndarray:
         """Return (M, I) scores from one `forward` over the block's histories.

@@ -172,9 +172,9 @@ def _closing(report: Report) -> str:
     told = report.protocol
     lines = ["One target per list: recall = hit, map = mrr, precision = hit / k."]
     if left_out := told.get("left_out_seen_targets"):
-        lines.append(f"{left_out:,} targets left out because the user had seen them before.")
+        lines.append(f"Targets left out because their user had seen them before: {left_out:,}.")
     if cold := told.get("cold_targets"):
-        lines.append(f"{cold:,} targets are not in the vocabulary and count as misses.")
+        lines.append(f"Targets that are not in the vocabulary, counted as misses: {cold:,}.")
     first = "ndcg@10" if "ndcg@10" in report.metrics else next(iter(report.metrics), "")
     plain = {name: _cell(figures, first, "") for name, figures in report.unfiltered.items()}
     if told.get("exclude_seen") and plain:
