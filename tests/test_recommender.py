@@ -207,3 +207,12 @@ def test_importing_penchant_loads_nothing_heavy():
 def test_a_name_that_penchant_lacks_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'Recomender'"):
         penchant.Recomender  # noqa: B018
+
+
+def test_looks_at_the_test_part_are_counted_in_the_run(tmp_path, data):
+    made = penchant.Recommender.from_config(width=8, training=QUICK)
+    made.fit(data, tmp_path / "run", progress="none")
+    made.evaluate()
+    made.evaluate(on="validation")
+    made.evaluate(data)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["test_looks"] == 2

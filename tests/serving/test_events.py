@@ -1,0 +1,50 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from penchant.serving.events import Event, RejectedError, time_ms_of
+
+
+def test_all_ways_to_write_a_moment_are_the_same_moment():
+    wanted = 1_777_636_800_250
+    east = timezone(timedelta(hours=2))
+    ways = [
+        1_777_636_800.25,
+        "2026-05-01T12:00:00.250",
+        "2026-05-01T12:00:00.250Z",
+        "2026-05-01T14:00:00.250+02:00",
+        datetime(2026, 5, 1, 12, 0, 0, 250_000),
+        datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC),
+        datetime(2026, 5, 1, 14, 0, 0, 250_000, tzinfo=east),
+    ]
+    assert [time_ms_of(way) for way in ways] == [wanted] * len(ways)
+    assert time_ms_of(-1.5) == -1500
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("noon", 'timestamp must be epoch seconds or ISO 8601 but is "noon"'),
+        (1_777_636_800_250, "timestamp must be epoch seconds but is 1777636800250, after the year"),
+        (float("nan"), "timestamp must be a finite number but is 'nan'"),
+        (True, "timestamp must be a finite number but is 'True'"),
+        ([1], "timestamp must be a finite number"),
+    ],
+)
+def test_what_is_no_moment_is_rejected(given, said):
+    with pytest.raises(RejectedError, match=said) as caught:
+        time_ms_of(given)
+    assert caught.value.code == "bad_timestamp"
+
+
+def test_an_event_is_logged_with_texts_for_ids():
+    event = Event.of({"user_id": 7, "item_id": "a", "timestamp": 2, "value": 3, "colour": "red"})
+    logged = event.logged(now_ms=99)
+    assert (logged.user_id, logged.time_ms, logged.value) == ("7", 2_000, 3.0)
+    assert not logged.arrival_time
+    assert logged.event_id != event.logged(now_ms=99).event_id
+
+
+def test_an_event_without_time_takes_that_of_its_arrival():
+    logged = Event("u", "i", event_id="e").logged(now_ms=99)
+    assert (logged.time_ms, logged.arrival_time, logged.event_id) == (99, True, "e")
