@@ -169,6 +169,26 @@ app()
 """
 
 
+@pytest.mark.parametrize("command", ["words", "document"])
+def test_an_output_without_the_letters_is_no_fault(command):
+    code = SCRIPT.replace("app()\n", "") + (
+        "from penchant.cli.output import Output\n"
+        "@app.command()\n"
+        "def words() -> None: print('a − ü \\ud800')\n"
+        "@app.command()\n"
+        "def document() -> None: Output(True).document({'id': 'ü'})\n"
+        "app()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, command],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=True,
+    )
+    wanted = {"words": b"a ? ? ?\n", "document": b'{"schema": 1, "id": "\\u00fc"}\n'}
+    assert done.stdout.replace(b"\r", b"") == wanted[command]
+
+
 def test_a_reader_that_leaves_is_no_error():
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, "count"], stdout=subprocess.PIPE, stderr=subprocess.PIPE

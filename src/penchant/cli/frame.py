@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import os
 import platform
 import sys
@@ -23,6 +22,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from penchant.cli.output import print_document
 from penchant.errors import PenchantError
 from penchant.stores.urls import blot
 
@@ -50,7 +50,7 @@ class Failure:
     def document(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         error = {"code": self.code, "message": self.message, "hint": self.hint}
-        return {"schema": 1, "error": error}
+        return {"error": error}
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -118,9 +118,16 @@ def write_report(error: BaseException, arguments: Sequence[str]) -> Path | None:
 
 def _tell(failure: Failure, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(failure.document(), ensure_ascii=False), flush=True)
+        print_document(failure.document())
     for line in failure.lines():
         print(line, file=sys.stderr, flush=True)
+
+
+def _write_anything() -> None:
+    """Let a terminal that lacks a letter show another: it is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
 
 
 def _close_output() -> None:
@@ -158,6 +165,7 @@ class Frame(TyperGroup):
     ) -> NoReturn:
         """Run a command line and leave with its exit code."""
         given = list(sys.argv[1:] if args is None else args)
+        _write_anything()
         debug = "--debug" in given
         given = [argument for argument in given if argument != "--debug"]
         try:

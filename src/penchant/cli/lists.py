@@ -66,9 +66,10 @@ def recommend(
     rec = Recommender.load(run)
     asked: dict[str, Any] = {"k": k, "exclude_seen": not include_seen, "at": _time(at)}
     if users is not None:
-        chosen = "all" if users == "all" else _lines(Path(users))
-        blocks = rec.lists_for_users(chosen, data, **asked)
-        _tell_many(out, rec, blocks, to, overwrite)
+        prepared = rec.data(data)
+        chosen = list(prepared.users) if users == "all" else _lines(Path(users))
+        blocks = rec.lists_for_users(chosen, prepared, **asked)
+        _tell_many(out, rec, blocks, len(chosen), to, overwrite)
         return
     if user is not None:
         [(_, [items])] = list(rec.lists_for_users([user], data, **asked))
@@ -138,7 +139,12 @@ def _tell_one(
 
 
 def _tell_many(
-    out: Output, rec: Recommender, blocks: Iterable[Any], to: Path | None, overwrite: bool
+    out: Output,
+    rec: Recommender,
+    blocks: Iterable[Any],
+    num_all: int,
+    to: Path | None,
+    overwrite: bool,
 ) -> None:
     version = rec.bundle.id
     if to is None:
@@ -157,7 +163,7 @@ def _tell_many(
         for ids, of_block in blocks:
             writer.write(table_of(ids, of_block))
             num_users += len(ids)
-            progress.told("recommending", num_users, None)
+            progress.told("recommending", num_users, num_all)
     out.line(f"Lists of {num_users:,} users are in {to}.")
     out.document({"path": to, "num_users": num_users, "model_version": version, "skipped": []})
 

@@ -37,9 +37,11 @@ def jsonable(value: Any) -> Any:
     return str(value)
 
 
-def dumps(value: Any) -> str:
-    """Return a value as one line of JSON."""
-    return json.dumps(jsonable(value), ensure_ascii=False, allow_nan=False)
+def print_document(body: dict[str, Any]) -> None:
+    """Print the one document of `--json`; letters are escaped where the output cannot hold them."""
+    takes_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    content = jsonable({"schema": 1, **body})
+    print(json.dumps(content, ensure_ascii=not takes_all, allow_nan=False), flush=True)
 
 
 class Output:
@@ -113,7 +115,7 @@ class Output:
 
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for column, is_right in zip(columns, right, strict=True):
-            table.add_column(column, justify="right" if is_right else "left")
+            table.add_column(column, justify="right" if is_right else "left", no_wrap=True)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self.console().print(table)
@@ -121,7 +123,7 @@ class Output:
     def document(self, body: dict[str, Any]) -> None:
         """Print the document of `--json`; nothing otherwise."""
         if self.as_json:
-            print(dumps({"schema": 1, **body}), flush=True)
+            print_document(body)
 
 
 def _numeric(cell: Any) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from penchant.recommender import Recommender
     from penchant.serving import Event
 
-SHOWN_METRICS = ("ndcg@10", "hit@10", "mrr@10")
+SHOWN_METRICS = ("ndcg@10", "hit@10")
 NUM_MORE = 3
 """Events that are shown moving the list."""
 
