@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from penchant.cli import app
 from penchant.cli.frame import Failure, Frame, failure_of
 from penchant.errors import (
     EnvironmentFault,
@@ -108,6 +109,14 @@ def test_usage_errors_are_documents_too():
     result = run("fail", "--json", "--what")
     assert result.exit_code == 2
     assert json.loads(result.stdout)["error"]["code"] == "usage"
+
+
+@pytest.mark.parametrize("arguments", [[], ["config"]])
+def test_a_group_alone_shows_its_help(arguments):
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(" ".join(["Usage: penchant", *arguments]))
+    assert len(result.stderr.splitlines()) > 5
 
 
 def test_a_fault_leaves_a_report_and_no_traceback(tmp_path, monkeypatch):

@@ -185,6 +185,9 @@ class Frame(TyperGroup):
             return DONE
         if isinstance(error, SystemExit):
             return error.code if isinstance(error.code, int) else DONE
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help itself
+            print(error, file=sys.stderr)
+            return USAGE
         failure = failure_of(error)
         if failure.exit_code == FAULT:
             path = write_report(error, arguments)
