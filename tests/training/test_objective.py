@@ -99,10 +99,10 @@ def test_a_known_rule_is_learned_across_windows_that_carry_the_state() -> None:
         start = int(draw.integers(11))
         histories.append([(start + 3 * step) % 11 for step in range(int(draw.integers(9, 17)))])
     model = build(11, width=16)
-    objective = Objective(losses.build("full_softmax", {}), 16, nominal_targets=200)
-    loader = TrainingLoader(log_of(histories), window=4, batch_events=160, seed=0)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    for epoch in range(25):
+    objective = Objective(losses.build("full_softmax", {}), 16, nominal_targets=80)
+    loader = TrainingLoader(log_of(histories), window=6, batch_events=80, seed=0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
+    for epoch in range(10):
         state = None
         for batch in loader.epoch(epoch):
             carried = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from penchant.config.parts import build
 from penchant.config.tree import Config
@@ -10,7 +10,6 @@ from penchant.errors import ConfigError
 
 if TYPE_CHECKING:
     from penchant.events.features import ItemFeatures
-    from penchant.items import FeatureArrays
     from penchant.losses import Loss
     from penchant.model import InterestModel
 
@@ -48,7 +47,7 @@ def build_model(
         "width": config.width,
         "num_items": num_items,
         "num_event_types": num_event_types,
-        "features": None if features is None else FeatureTable(cast("FeatureArrays", features)),
+        "features": None if features is None else FeatureTable(features),
     }
     names = ("items", "behaviour", "encoder", "interest", "readout", "head")
     return InterestModel(*(build(name, getattr(config, name), sizes) for name in names))

@@ -15,12 +15,29 @@ from torch import Tensor, nn
 class FeatureArrays(Protocol):
     """Attributes of I items as arrays; see `penchant.events.ItemFeatures`."""
 
-    categorical: np.ndarray
-    cardinalities: tuple[int, ...]
-    numeric: np.ndarray
-    bag_index: np.ndarray
-    bag_offsets: np.ndarray
-    bag_size: int
+    @property
+    def categorical(self) -> np.ndarray:
+        """(I, F) int64 below `cardinalities`, 0 where unknown."""
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Values of each category, the unknown one included."""
+
+    @property
+    def numeric(self) -> np.ndarray:
+        """(I, G) float32, normalised."""
+
+    @property
+    def bag_index(self) -> np.ndarray:
+        """(nnz,) int64 below `bag_size`, members of the bags end to end."""
+
+    @property
+    def bag_offsets(self) -> np.ndarray:
+        """(I + 1,) int64, where each item's bag starts and ends."""
+
+    @property
+    def bag_size(self) -> int:
+        """Values that a bag may hold."""
 
 
 class FeatureTable(nn.Module):
