@@ -35,30 +35,37 @@ def offline_ranks(bundle, log: LogArrays) -> dict[tuple[int, int], tuple[int, bo
 def live_ranks(
     bundle, histories: dict[str, list[Event]], log: LogArrays
 ) -> dict[tuple[int, int], tuple[int, bool]]:
-    """Replay all events in the order of time and ask before each target."""
-    rows = [
-        (event.timestamp, int(log.offsets[user]) + place, user, place, event)
+    """Replay a log in the order of time: what is trained on at once, then one by one, asking."""
+    rows = sorted(
+        (event.timestamp, int(log.offsets[user]) + place, user, place)
         for user, history in enumerate(histories.values())
         for place, event in enumerate(history)
-    ]
-    found, num_items = {}, len(bundle.vocabulary)
-    now = 0.0
+    )
+    of_user = list(histories.values())
+    num_before = [log.part[row] == Part.TEST for _, row, _, _ in rows].index(True)
+    found = {}
+    now = rows[num_before][0]
     with Live(bundle, clock=lambda: now) as live:
-        for time, row, user, place, event in sorted(rows, key=lambda entry: entry[:2]):
-            now = time
+        live.observe([of_user[user][place] for _, _, user, place in rows[:num_before]])
+        for time, row, user, place in rows[num_before:]:
+            now, event = time, of_user[user][place]
             if log.part[row] == Part.TEST:
-                found[user, place] = rank_of(live, event, num_items)
-            live.observe(event)
+                found[user, place] = rank_of(live, event, bundle.vocabulary)
+            assert live.observe(event).accepted == 1
     return found
 
 
-def rank_of(live: Live, event: Event, num_items: int) -> tuple[int, bool]:
-    answer = live.recommend(event.user_id, k=num_items, at=event.timestamp)
-    scores = {item.item_id: item.score for item in answer}
-    if event.item_id not in scores:
-        is_known = event.item_id in live._ranker.items
-        return (0 if is_known else num_items + 1), is_known
-    return sum(score >= scores[event.item_id] for score in scores.values()), False
+def rank_of(live: Live, event: Event, items) -> tuple[int, bool]:
+    """Return the rank of an event's item in the list before it, ties against it."""
+    if event.item_id not in items:
+        return len(items) + 1, False
+    for k in (50, len(items)):
+        answer = live.recommend(event.user_id, k=k, at=event.timestamp)
+        scores = {item.item_id: item.score for item in answer}
+        own, last = scores.get(event.item_id), answer.items[-1].score
+        if own is not None and (own > last or k == len(items)):
+            return sum(score >= own for score in scores.values()), False
+    return 0, True
 
 
 def by_user(events: list[dict]) -> dict[str, list[Event]]:
