@@ -103,6 +103,7 @@ def ml_100k():
     return EventLog.read(ML_100K / "events.parquet").prepare(split="time:0.9")
 
 
+@pytest.mark.timeout(600)  # half a minute on two idle cores, several on busy ones
 def test_replaying_a_hundred_users_of_ml_100k_gives_the_offline_ranks(ml_100k):
     bundle = make_bundle(seed=7, items=ml_100k.items.ids, types=ml_100k.event_types)
     tested = np.unique(ml_100k.log.user[ml_100k.log.part == Part.TEST])[:100]
