@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from penchant.config.parts import build
 from penchant.config.tree import Config
 from penchant.errors import ConfigError
+from penchant.registry import nearest
 
 if TYPE_CHECKING:
     from penchant.events.features import ItemFeatures
+    from penchant.heads import LabelRule
     from penchant.losses import Loss
     from penchant.model import InterestModel
 
@@ -67,3 +70,37 @@ def build_loss(config: Config) -> Loss:
             "Set head.kind=binary, or loss.kind=full_softmax.",
         )
     return build("loss", config.loss, {})
+
+
+def build_labels(config: Config, event_types: Sequence[str]) -> LabelRule:
+    """Return which events count as taken.
+
+    Parameters
+    ----------
+    config
+        Its section of the loss names a least value and types of events.
+    event_types
+        Names of the types by index, as the data has them.
+
+    Raises
+    ------
+    ConfigError
+        When a type of event that counts as taken is not in the data.
+
+    Examples
+    --------
+    >>> config = Config.load("default", {"loss.taken_types": ["buy"]}, {})
+    >>> build_labels(config, ("view", "buy"))
+    LabelRule(least_value=None, event_types=(1,))
+    """
+    from penchant.heads import LabelRule
+
+    settings, known = config.loss.settings, list(event_types)
+    for name in settings["taken_types"]:
+        if name not in known:
+            raise ConfigError(
+                f'loss.taken_types names "{name}", which no event has.', nearest(name, known)
+            )
+    return LabelRule(
+        settings["least_value"], tuple(known.index(name) for name in settings["taken_types"])
+    )

@@ -45,6 +45,8 @@ class TrainingBatch:
     first_item
         (B,) int64 each user's first item ever, to be predicted from nothing; -1 where this window
         does not start the history.
+    first_value, first_type
+        (B,) float32 and int64, what that event carries; they mean nothing where there is none.
     carries
         Whether the users are the first users of the batch before and continue there.
     """
@@ -55,6 +57,8 @@ class TrainingBatch:
     target_type: Tensor
     target_time_ms: Tensor
     first_item: Tensor
+    first_value: Tensor
+    first_type: Tensor
     carries: bool
 
     @property
@@ -71,6 +75,8 @@ class TrainingBatch:
             self.target_type.to(device),
             self.target_time_ms.to(device),
             self.first_item.to(device),
+            self.first_value.to(device),
+            self.first_type.to(device),
             self.carries,
         )
 
@@ -176,8 +182,8 @@ class TrainingLoader:
         rows = rows + np.arange(len(rows))
         shown = np.repeat(hide.random(len(users)) >= self.drop_time_share, lengths)
         starts = (number == 0) & self._is_whole[users]
-        first = np.where(starts, self._columns.item[self._first_row[users]].numpy(), -1)
         index, after = torch.from_numpy(rows), torch.from_numpy(rows + 1)
+        first = torch.from_numpy(self._first_row[users])
         columns, has_time = self._columns, torch.from_numpy(shown)
         return TrainingBatch(
             PackedEvents(
@@ -192,7 +198,9 @@ class TrainingLoader:
             columns.value[after],
             columns.type[after],
             torch.where(has_time, columns.time_ms[after], NO_TIME),
-            torch.from_numpy(first),
+            torch.where(torch.from_numpy(starts), columns.item[first], -1),
+            columns.value[first],
+            columns.type[first],
             carries=number > 0,
         )
 

@@ -15,6 +15,7 @@ from torch.func import functional_call
 
 from penchant.encoders.recurrent import plain_recurrence
 from penchant.errors import ConfigError
+from penchant.heads import LabelRule
 from penchant.losses import InterestLoss, Loss, Targets, running_mean
 from penchant.model import InterestModel, ModelState, Trace, elapsed_between
 from penchant.packed import NO_ELAPSED
@@ -27,30 +28,6 @@ class LossTerms(NamedTuple):
     total: Tensor
     sequence: Tensor
     interest: Tensor
-
-
-class LabelRule(NamedTuple):
-    """Which events were taken.
-
-    Those of value at least `least_value`, and of `event_types` where any are named.
-    """
-
-    least_value: float | None = None
-    event_types: tuple[int, ...] = ()
-
-    def __call__(self, value: Tensor, event_type: Tensor) -> Tensor:
-        """Return (M,) 1 where an event was taken and 0 where it was refused.
-
-        An unknown value is no refusal.
-        """
-        taken = torch.ones_like(value)
-        if self.least_value is not None:
-            taken = taken * ((value >= self.least_value) | value.isnan())
-        if self.event_types:
-            taken = taken * torch.isin(
-                event_type, torch.tensor(self.event_types, device=value.device)
-            )
-        return taken
 
 
 class Objective(nn.Module):
@@ -133,8 +110,12 @@ class Objective(nn.Module):
         nobody = model.trace_of(model.initial_state(1))
         cold = model.readout(nobody, elapsed_ms.new_full((1,), NO_ELAPSED))
         item = torch.cat([batch.target_item, first])
-        taken = self.labels(batch.target_value, batch.target_type)
-        label = torch.cat([taken, taken.new_ones(len(first))])
+        label = torch.cat(
+            [
+                self.labels(batch.target_value, batch.target_type),
+                self.labels(batch.first_value[starts], batch.first_type[starts]),
+            ]
+        )
         weight = vectors.new_full((len(item),), 1 / max(len(item), 1))
         return torch.cat([vectors, cold.expand(len(first), -1)]), Targets(item, label, weight)
 
