@@ -5,9 +5,12 @@ Types and ranges stand here once; the defaults are the values of the recipe `def
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+BINARY_METRICS: Final = ("auc", "log_loss")
+"""What a training may be stopped by when its head tells probabilities, and not otherwise."""
 
 
 class Settings(BaseModel):
@@ -30,10 +33,11 @@ class TrainingSettings(Settings):
     A batch holds about `batch_events` events in windows of at most `window` events of one user;
     `max_windows` (0: no limit) caps the windows of one user in one epoch. `drop_time_share` of the
     windows lose their times, so that bare lists of items are learned too. The best epoch by
-    `metric` on the validation part is kept; after `patience` epochs without a better one the
-    training ends. `schedule` says what follows after `warmup_steps`. `validation_users`,
-    `num_threads`, `checkpoint_minutes` and `max_minutes` mean no limit, torch's own choice, none
-    within an epoch, and no limit when they are 0.
+    `metric` on the validation part is kept (`ndcg@10` unless another is named, `auc` where head and
+    loss are binary); after `patience` epochs without a better one the training ends. `schedule`
+    says what follows after `warmup_steps`. `validation_users`, `num_threads`, `checkpoint_minutes`
+    and `max_minutes` mean no limit, torch's own choice, none within an epoch, and no limit when
+    they are 0.
     """
 
     learning_rate: float = Field(1e-3, gt=0)
@@ -43,7 +47,9 @@ class TrainingSettings(Settings):
     max_windows: int = Field(0, ge=0)
     num_epochs: int = Field(100, ge=1)
     patience: int = Field(10, ge=1)
-    metric: str = Field("ndcg@10", pattern=r"^(ndcg|hit|recall|mrr|map|precision)@[1-9]\d*$")
+    metric: str = Field(
+        "ndcg@10", pattern=r"^(ndcg|hit|recall|mrr|map|precision)@[1-9]\d*$|^(auc|log_loss)$"
+    )
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = Field(100, ge=0)
     max_gradient_norm: float = Field(1.0, gt=0)

@@ -20,7 +20,12 @@ from penchant.config.layers import (
 )
 from penchant.config.parts import KINDS, Part, kinds, schema
 from penchant.config.recipes import recipes
-from penchant.config.settings import EvaluationSettings, TrainingSettings, WidthSettings
+from penchant.config.settings import (
+    BINARY_METRICS,
+    EvaluationSettings,
+    TrainingSettings,
+    WidthSettings,
+)
 from penchant.errors import ConfigError, MissingFileError
 from penchant.registry import nearest
 
@@ -103,12 +108,16 @@ class Config:
     def override(self, overrides: Iterable[str] | Mapping[str, Any]) -> Config:
         """Return this configuration with some settings changed.
 
+        A `training.metric` that is the usual one follows head and loss.
+
         Raises
         ------
         ConfigError
             As `load`.
         """
         whole = layer_of_text(self.to_toml(), "the configuration")
+        if self.training.metric == _usual_metric(self.head, self.loss):
+            del whole["training"]["metric"]
         return _resolve(whole, *layers_of_overrides(overrides))
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,7 +171,7 @@ def _resolve(*layers: Layer) -> Config:
     parts = {section: _part(section, merged[section]) for section in KINDS}
     return Config(
         width=checked("", WidthSettings, merged[""]).width,
-        training=checked("training", TrainingSettings, merged["training"]),
+        training=checked("training", TrainingSettings, _with_metric(merged["training"], **parts)),
         evaluation=checked("evaluation", EvaluationSettings, merged["evaluation"]),
         **parts,
     )
@@ -181,6 +190,23 @@ def _part(section: str, entries: Entries) -> Part:
         )
     of_kind = f' of kind "{kind}"'
     return Part(kind, checked(section, schema(section, kind), settings, of_kind).model_dump())
+
+
+def _usual_metric(head: Part, loss: Part) -> str:
+    """Return what a training is stopped by where nothing else is said."""
+    return "auc" if head.kind == loss.kind == "binary" else "ndcg@10"
+
+
+def _with_metric(entries: Entries, head: Part, loss: Part, **_: Part) -> Entries:
+    """Return the training's settings with its metric, which the head must be able to give."""
+    metric, source = entries.get("metric", (_usual_metric(head, loss), "default"))
+    if metric in BINARY_METRICS and head.kind != "binary":
+        raise ConfigError(
+            f'training.metric "{metric}" (from {source}) needs head.kind "binary" but it is '
+            f'"{head.kind}".',
+            "Set head.kind=binary and loss.kind=binary, or training.metric=ndcg@10.",
+        )
+    return {**entries, "metric": (metric, source)}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

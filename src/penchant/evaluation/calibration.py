@@ -1,13 +1,20 @@
 """How good probabilities are: order, log-loss and calibration of a binary head.
 
-All three read (N,) probabilities and (N,) labels of 0 and 1.
+All three read (N,) probabilities and (N,) labels of 0 and 1, and depend on nothing but how many
+events of each distinct probability were taken and refused; `Outcomes` are those counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
 import numpy as np
 
 from penchant.errors import InputError
+
+NUM_BINS: Final = 10
+LOWER_IS_BETTER: Final = frozenset({"log_loss", "calibration_error"})
 
 
 def auc(probability: np.ndarray, label: np.ndarray) -> float:
@@ -20,15 +27,7 @@ def auc(probability: np.ndarray, label: np.ndarray) -> float:
     >>> auc(np.array([.9, .4, .4, .1]), np.array([1, 1, 0, 0]))
     0.875
     """
-    probability, label = _checked(probability, label)
-    num_positives = label.sum()
-    num_negatives = len(label) - num_positives
-    if num_positives == 0 or num_negatives == 0:
-        return float("nan")
-    _, group, size = np.unique(probability, return_inverse=True, return_counts=True)
-    middle = np.cumsum(size) - (size - 1) / 2  # mean rank of equal scores, from 1
-    above = middle[group][label == 1].sum() - num_positives * (num_positives + 1) / 2
-    return float(above / (num_positives * num_negatives))
+    return auc_of(outcomes(probability, label))
 
 
 def log_loss(probability: np.ndarray, label: np.ndarray) -> float:
@@ -39,16 +38,17 @@ def log_loss(probability: np.ndarray, label: np.ndarray) -> float:
     >>> round(log_loss(np.array([.5, .5]), np.array([1, 0])), 6)  # log 2
     0.693147
     """
-    probability, label = _checked(probability, label)
-    sure = np.clip(probability, 1e-15, 1 - 1e-15)
-    return float(-np.mean(np.where(label == 1, np.log(sure), np.log1p(-sure))))
+    return log_loss_of(outcomes(probability, label))
 
 
-def calibration_error(probability: np.ndarray, label: np.ndarray, num_bins: int = 10) -> float:
+def calibration_error(
+    probability: np.ndarray, label: np.ndarray, num_bins: int = NUM_BINS
+) -> float:
     """Return the expected calibration error over bins of equal numbers of events.
 
     ECE = Σ over bins of (n_b / N) · |mean p − mean y|, events sorted by p and cut into `num_bins`
-    parts.
+    parts. Events of one probability that fall in several bins are shared out evenly, so that their
+    order plays no part: one probability for all has the error |p − mean y|.
 
     Examples
     --------
@@ -56,11 +56,73 @@ def calibration_error(probability: np.ndarray, label: np.ndarray, num_bins: int 
     >>> round(calibration_error(p, y, num_bins=2), 4)  # 1/2 · |.1 − 0| + 1/2 · |.8 − .5|
     0.2
     """
+    return calibration_error_of(outcomes(probability, label), num_bins)
+
+
+class Outcomes(NamedTuple):
+    """Counts by distinct probability.
+
+    `probability` (G,) rising; `taken` and `refused` (G,) events of each, perhaps none of either.
+    """
+
+    probability: np.ndarray
+    taken: np.ndarray
+    refused: np.ndarray
+
+
+def outcomes(probability: np.ndarray, label: np.ndarray) -> Outcomes:
+    """Count labels by probability.
+
+    Raises
+    ------
+    InputError
+        When there are none, not equally many, or they are no probabilities and labels.
+    """
     probability, label = _checked(probability, label)
-    order = np.argsort(probability, kind="stable")
-    bins = np.array_split(order, min(num_bins, len(order)))
-    gaps = [abs(probability[bin_].mean() - label[bin_].mean()) * len(bin_) for bin_ in bins]
-    return float(sum(gaps) / len(order))
+    value, group = np.unique(probability, return_inverse=True)
+    taken = np.bincount(group, weights=label, minlength=len(value))
+    return Outcomes(value, taken, np.bincount(group, minlength=len(value)) - taken)
+
+
+def auc_of(counts: Outcomes) -> float:
+    """Return `auc` of counted events."""
+    num_pairs = counts.taken.sum() * counts.refused.sum()
+    if num_pairs == 0:
+        return float("nan")
+    below = np.cumsum(counts.refused) - counts.refused
+    return float(counts.taken @ (below + counts.refused / 2) / num_pairs)
+
+
+def log_loss_of(counts: Outcomes) -> float:
+    """Return `log_loss` of counted events."""
+    sure = np.clip(counts.probability, 1e-15, 1 - 1e-15)
+    surprise = counts.taken @ np.log(sure) + counts.refused @ np.log1p(-sure)
+    return float(-surprise / (counts.taken.sum() + counts.refused.sum()))
+
+
+def calibration_error_of(counts: Outcomes, num_bins: int = NUM_BINS) -> float:
+    """Return `calibration_error` of counted events.
+
+    Notes
+    -----
+    n_b · |mean p − mean y| = |Σ (p − y)|, a difference of the running sum at the ends of a bin.
+    """
+    size = counts.taken + counts.refused
+    num_events = int(size.sum())
+    num_bins = min(num_bins, num_events)
+    width, num_wider = divmod(num_events, num_bins)
+    bin_ = np.arange(num_bins + 1)
+    borders = bin_ * width + np.minimum(bin_, num_wider)
+    surplus = np.concatenate([[0], np.cumsum(counts.probability * size - counts.taken)])
+    at_borders = np.interp(borders, np.concatenate([[0], np.cumsum(size)]), surplus)
+    return float(np.abs(np.diff(at_borders)).sum() / num_events)
+
+
+FIGURES: Final[dict[str, Callable[[Outcomes], float]]] = {
+    "auc": auc_of,
+    "log_loss": log_loss_of,
+    "calibration_error": calibration_error_of,
+}
 
 
 def _checked(probability: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -50,17 +50,36 @@ class ModelRanker:
 
         In the model's precision, float32 at least.
         """
+        with self.reading():
+            vectors, table = self.interest_before(block)
+            scores = self.model.scores(vectors, table)  # (M, I)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)).cpu().numpy()
+
+    def interest_before(self, block: TargetBlock) -> tuple[Tensor, Tensor]:
+        """Return (M, D) the interest before each target, and the (I, D) table it is held against.
+
+        To be called, and what it gives to be used, while `reading`.
+        """
         known = block.log.item_index >= 0
         row_before, has_history = _last_known_rows(block, known)
-        with _reading(self.model):
-            table = self.model.table()
-            events = _pack(block, known).to(table.device)
-            trace, _ = self.model.forward(events, None, table)
-            place = np.cumsum(known)[row_before] - 1  # row among the known events
-            asked = self._trace_at(trace, place, has_history, table.device)
-            elapsed_ms = self._elapsed(block, row_before, has_history).to(table.device)
-            scores = self.model.scores(self.model.readout(asked, elapsed_ms), table)  # (M, I)
-        return scores.to(torch.promote_types(scores.dtype, torch.float32)).cpu().numpy()
+        table = self.model.table()
+        events = _pack(block, known).to(table.device)
+        trace, _ = self.model.forward(events, None, table)
+        place = np.cumsum(known)[row_before] - 1  # row among the known events
+        asked = self._trace_at(trace, place, has_history, table.device)
+        elapsed_ms = self._elapsed(block, row_before, has_history).to(table.device)
+        return self.model.readout(asked, elapsed_ms), table
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Switch dropout and gradients off, and dropout back to what it was."""
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            self.model.train(was_training)
 
     def _trace_at(
         self, trace: Trace, place: np.ndarray, has_history: np.ndarray, device: torch.device
@@ -98,15 +117,3 @@ def _pack(block: TargetBlock, known: np.ndarray) -> PackedEvents:
         context=torch.zeros((log.num_events, 0), dtype=torch.int64),
         offsets=torch.as_tensor(log.offsets),
     )
-
-
-@contextmanager
-def _reading(model: torch.nn.Module) -> Iterator[None]:
-    """Switch dropout and gradients off, and dropout back to what it was."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(was_training)

@@ -80,11 +80,10 @@ class Position:
     total_s: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` reads."""
+        """Return what `restored` reads."""
         return {**vars(self), "epoch": asdict(self.epoch), "stopping": self.stopping.to_dict()}
 
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any], patience: int) -> Position:
-        """Return the position that was kept, under a patience that may be another one."""
-        stopping = EarlyStopping.from_dict(kept["stopping"], patience)
-        return cls(**{**kept, "stopping": stopping, "epoch": EpochSums(**kept["epoch"])})
+    def restored(self, kept: dict[str, Any]) -> Position:
+        """Return the position that was kept, under the settings of stopping of this one."""
+        stopping = self.stopping.restored(kept["stopping"])
+        return Position(**{**kept, "stopping": stopping, "epoch": EpochSums(**kept["epoch"])})

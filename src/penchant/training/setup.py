@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from penchant.config import Config, build_loss, build_model
+from penchant.config import Config, build_labels, build_loss, build_model
 from penchant.errors import ConfigError
-from penchant.events import LogArrays, PreparedData
+from penchant.events import LogArrays, Part, PreparedData
 from penchant.interest import ElapsedTime
 from penchant.model import InterestModel, elapsed_between
-from penchant.registry import nearest
-from penchant.training.objective import LabelRule, Objective
+from penchant.training.objective import Objective
 
 
 def fresh_model(data: PreparedData, config: Config) -> InterestModel:
@@ -43,23 +42,42 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
         When a type of event that counts as taken is not in the data.
     """
     settings = config.loss.settings
-    known = list(data.event_types)
-    for name in settings["taken_types"]:
-        if name not in known:
-            raise ConfigError(
-                f'loss.taken_types names "{name}", which no event has.', nearest(name, known)
-            )
-    labels = LabelRule(
-        settings["least_value"], tuple(known.index(name) for name in settings["taken_types"])
-    )
     return Objective(
         build_loss(config),
         config.width,
         settings["interest_weight"],
         settings["interest_share"],
         nominal_targets=config.training.batch_events,
-        labels=labels,
+        labels=build_labels(config, data.event_types),
     )
+
+
+def check_labels(data: PreparedData, config: Config) -> None:
+    """See that a binary training has something to tell apart, before a run is made for it.
+
+    Raises
+    ------
+    ConfigError
+        When all events of the training part were taken, or all refused; or of the validation part,
+        where its AUC is to be read.
+    """
+    parts = [Part.TRAIN] if config.loss.kind == "binary" else []
+    if config.training.metric == "auc":
+        parts.append(Part.VALIDATION)
+    labels = build_labels(config, data.event_types)
+    log = data.log
+    for part in parts:
+        known = (log.part == part) & (log.item_index >= 0)
+        taken = labels(torch.as_tensor(log.value[known]), torch.as_tensor(log.event_type[known]))
+        if len(taken) and taken.min() == taken.max():
+            raise ConfigError(
+                "A binary training needs events that were taken and events that were refused, but "
+                f"all {len(taken):,} of the {part.name.lower()} part were "
+                f"{'taken' if taken[0] else 'refused'} (loss.least_value is {labels.least_value}, "
+                f"loss.taken_types is {list(config.loss.settings['taken_types'])}).",
+                "Set loss.least_value to a value that some events reach, or loss.taken_types to "
+                "some of the event types.",
+            )
 
 
 def trainable(model: InterestModel, objective: Objective) -> nn.ModuleDict:

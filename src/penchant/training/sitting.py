@@ -12,6 +12,7 @@ from penchant.config import Config
 from penchant.events import PreparedData
 from penchant.training.progress import Reporter, make_reporter
 from penchant.training.runs import Run
+from penchant.training.setup import check_labels
 from penchant.training.tracking import trackers
 from penchant.training.trainer import Trainer
 
@@ -88,6 +89,8 @@ def train(
     ------
     OutputExistsError
         When there is a run and neither `resume` nor `overwrite` is said.
+    ConfigError
+        When all events count as taken, or none, and the loss is binary.
     TrainingInterrupted
         When the process is asked to stop.
     TrainingDivergedError
@@ -102,6 +105,7 @@ def train(
         run, config = Run.resume(run_dir, data, config)
     else:
         config = Config.load() if config is None else config
+        check_labels(data, config)
         run = Run.create(run_dir, data, config, overwrite=overwrite, data_path=data_path)
     hears = make_reporter(reporter)
     trainer = Trainer(data, config, run, hears)

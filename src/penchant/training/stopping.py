@@ -15,10 +15,12 @@ class EarlyStopping:
     ----------
     patience
         Epochs without a better value after which the training is over.
+    lower_is_better
+        Whether the value is a loss.
     best_epoch
         The best epoch, counted from 1; 0 before there is any.
     best_value
-        Its value; a higher one is better.
+        Its value; None before there is one that is a number.
 
     Examples
     --------
@@ -30,27 +32,32 @@ class EarlyStopping:
     """
 
     patience: int
+    lower_is_better: bool = False
     best_epoch: int = 0
-    best_value: float = -math.inf
+    best_value: float | None = None
 
     def see(self, epoch: int, value: float) -> EarlyStopping:
         """Return the state after an epoch; an equal or undefined value is no improvement."""
-        if value > self.best_value or self.best_epoch == 0:
-            value = -math.inf if math.isnan(value) else value
-            return replace(self, best_epoch=epoch, best_value=value)
+        if self.best_epoch == 0 or self._is_better(value):
+            best = value if math.isfinite(value) else None
+            return replace(self, best_epoch=epoch, best_value=best)
         return self
+
+    def _is_better(self, value: float) -> bool:
+        if not math.isfinite(value):
+            return False
+        if self.best_value is None:
+            return True
+        return value < self.best_value if self.lower_is_better else value > self.best_value
 
     def is_over(self, epoch: int) -> bool:
         """Return whether patience has run out after an epoch."""
         return epoch - self.best_epoch >= self.patience
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` reads, fit for JSON; patience is a setting and not part of it."""
-        value = self.best_value if math.isfinite(self.best_value) else None
-        return {"best_epoch": self.best_epoch, "best_value": value}
+        """Return what `restored` reads, fit for JSON; the settings are no part of it."""
+        return {"best_epoch": self.best_epoch, "best_value": self.best_value}
 
-    @classmethod
-    def from_dict(cls, kept: dict[str, Any], patience: int) -> EarlyStopping:
-        """Return the state that was kept, under a patience that may be another one."""
-        value = -math.inf if kept["best_value"] is None else kept["best_value"]
-        return cls(patience, kept["best_epoch"], value)
+    def restored(self, kept: dict[str, Any]) -> EarlyStopping:
+        """Return the state that was kept, under these settings, which may be others."""
+        return replace(self, best_epoch=kept["best_epoch"], best_value=kept["best_value"])

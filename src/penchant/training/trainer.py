@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor
 from penchant.config import Config
 from penchant.encoders import map_state
 from penchant.errors import TrainingDivergedError, TrainingInterrupted
+from penchant.evaluation.calibration import LOWER_IS_BETTER
 from penchant.events import PreparedData
 from penchant.model import InterestModel, ModelState
 from penchant.seeds import seed_everything
@@ -85,7 +87,8 @@ class Trainer:
             settings.drop_time_share,
         )
         self.validates = has_targets(data)
-        self.position = Position(EarlyStopping(settings.patience))
+        is_loss = settings.metric in LOWER_IS_BETTER
+        self.position = Position(EarlyStopping(settings.patience, is_loss))
         self._carried: ModelState | None = None
         if run.last.exists():
             self._restore(Checkpoint.load(run.last))
@@ -208,8 +211,9 @@ class Trainer:
         position.num_epochs += 1
         if self.validates:
             position.stopping = position.stopping.see(position.num_epochs, figures[name])
+            figures = {each: value for each, value in figures.items() if math.isfinite(value)}
         else:
-            position.stopping = EarlyStopping(position.stopping.patience, position.num_epochs)
+            position.stopping = replace(position.stopping, best_epoch=position.num_epochs)
         position.total_s += sums.train_s + validation_s
         record = {
             "epoch": position.num_epochs,
@@ -284,8 +288,7 @@ class Trainer:
         self.model.load_state_dict(kept.of("model"))
         self.objective.load_state_dict(kept.of("objective"))
         restore_optimizer(self.optimizer, kept.of("optimizer"))
-        patience = self.config.training.patience
-        self.position = Position.from_dict(kept.state["position"], patience)
+        self.position = self.position.restored(kept.state["position"])
         carried = kept.of("carried")
         if carried:
             leaves = iter([carried[str(index)].to(self.device) for index in range(len(carried))])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from penchant.config import Config
+from penchant.config import Config, build_labels
+from penchant.evaluation.binary import BinarySummary, binary_targets
 from penchant.evaluation.metrics import METRICS
 from penchant.evaluation.model_ranker import ModelRanker
 from penchant.events import Part, PreparedData
@@ -27,7 +28,8 @@ def validate(model: InterestModel, data: PreparedData, config: Config) -> dict[s
     Notes
     -----
     The same ranks as the evaluation's, without intervals and baselines; memory does not grow with
-    the number of targets times items.
+    the number of targets times items. A binary head adds its own figures (over targets with a known
+    item, seen ones too), for which the histories are folded once more; NaN where they have none.
     """
     ranker = ModelRanker(model)
     found = [np.zeros(0, dtype=np.int64)]
@@ -41,7 +43,21 @@ def validate(model: InterestModel, data: PreparedData, config: Config) -> dict[s
         for piece in cut_block(block, model.num_items):
             ranked = ranks(ranker.score(piece), piece, config.evaluation.exclude_seen)
             found.append(ranked.rank[~ranked.is_left_out])
-    return mean_metrics(np.concatenate(found), (*SHOWN, config.training.metric))
+    wanted = [name for name in (*SHOWN, config.training.metric) if "@" in name]
+    figures = mean_metrics(np.concatenate(found), tuple(wanted))
+    if config.head.kind == "binary":
+        labels = build_labels(config, data.event_types)
+        targets = binary_targets(
+            {"model": ranker},
+            data.log,
+            Part.VALIDATION,
+            labels,
+            block_events=config.evaluation.block_events,
+            max_users=config.training.validation_users or None,
+        )
+        summary = BinarySummary(targets, "model", num_draws=0)
+        figures |= {name: figure.value for name, figure in summary.figures().items()}
+    return figures
 
 
 def mean_metrics(rank: np.ndarray, names: tuple[str, ...]) -> dict[str, float]:
