@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from penchant.bundle import Bundle
-from penchant.config import Config
+from penchant.config import Config, build_labels
 from penchant.errors import InputError, MissingExtraError, UsageError
 from penchant.evaluation import Report, evaluate_model
 from penchant.events import PreparedData
@@ -137,7 +137,8 @@ class Recommender:
     ) -> Report:
         """Rank every target of a part, the baselines beside the model.
 
-        A look at the test part is counted in the run, where the bundle belongs to one.
+        A look at the test part is counted in the run, where the bundle belongs to one. A binary
+        head is also asked how likely each target's item is taken.
 
         Parameters
         ----------
@@ -160,10 +161,10 @@ class Recommender:
                 f"but this data has {len(prepared.items):,}, or the same in another order.",
                 "Evaluate on the data of the training, or on a copy of it.",
             )
-        exclude_seen = options.pop("exclude_seen", self.config.evaluation.exclude_seen)
-        report = evaluate_model(
-            self.bundle.model, prepared, on, exclude_seen=exclude_seen, **options
-        )
+        options = {"exclude_seen": self.config.evaluation.exclude_seen, **options}
+        if self.config.head.kind == "binary":
+            options = {"labels": build_labels(self.config, prepared.event_types), **options}
+        report = evaluate_model(self.bundle.model, prepared, on, **options)
         if on == "test" and self.run_dir is not None:
             Run(self.run_dir).count_test_look()
         return report

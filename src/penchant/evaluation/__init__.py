@@ -1,5 +1,6 @@
 """Full ranking of models and baselines under one protocol, with intervals and a report."""
 
+from penchant.evaluation.binary import BinarySummary, BinaryTargets, binary_targets
 from penchant.evaluation.calibration import auc, calibration_error, log_loss
 from penchant.evaluation.comparison import checked_part, evaluate, evaluate_model
 from penchant.evaluation.intervals import Estimate, bootstrap_mean, paired_difference
@@ -8,6 +9,8 @@ from penchant.evaluation.ranking import RankedTargets, Ranker, Ranking, rank_tar
 from penchant.evaluation.report import Report
 
 __all__ = [
+    "BinarySummary",
+    "BinaryTargets",
     "Estimate",
     "ModelRanker",
     "RankedTargets",
@@ -15,6 +18,7 @@ __all__ = [
     "Ranking",
     "Report",
     "auc",
+    "binary_targets",
     "bootstrap_mean",
     "calibration_error",
     "checked_part",

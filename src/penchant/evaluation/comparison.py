@@ -7,12 +7,15 @@ targets and one set of bootstrap draws, so that every difference is paired.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from penchant.baselines import fit_baselines
 from penchant.errors import UsageError
+from penchant.evaluation.binary import BASE_RATE, BinarySummary, BinaryTargets, binary_targets
+from penchant.evaluation.binary import NUM_DRAWS as BINARY_DRAWS
 from penchant.evaluation.intervals import NUM_DRAWS
 from penchant.evaluation.lists import item_novelty
 from penchant.evaluation.metrics import checked_ks
@@ -21,6 +24,7 @@ from penchant.evaluation.ranking import Progress, Ranker, Ranking, rank_targets
 from penchant.evaluation.report import Report
 from penchant.evaluation.summary import RankerSummary
 from penchant.events.arrays import NO_TIME, LogArrays, Part
+from penchant.heads import LabelRule
 from penchant.model import InterestModel
 
 
@@ -142,6 +146,7 @@ def evaluate_model(
     query_time: bool = True,
     kinds: Sequence[str] | None = None,
     exclude_seen: bool = True,
+    labels: LabelRule | None = None,
     **options: Any,
 ) -> Report:
     """Evaluate a model beside freshly fitted baselines, with and without the time of asking.
@@ -161,15 +166,60 @@ def evaluate_model(
         Baselines; the usual ones when None.
     exclude_seen
         As in `evaluate`.
+    labels
+        Which targets were taken; `auc`, `log_loss` and `calibration_error` of a binary head then
+        stand beside those of `base_rate`.
     options
         Passed on to `evaluate`.
+
+    Raises
+    ------
+    ConfigError
+        When labels are given and the head has no probabilities; else as `evaluate`.
     """
     fitted = fit_baselines(data.log, data.num_items, **({} if kinds is None else {"kinds": kinds}))
     ranker = ModelRanker(model, query_time=query_time and bool((data.log.time_ms != NO_TIME).any()))
     untold = ModelRanker(model, query_time=False)
     variants = {"without_query_time": untold} if ranker.query_time else {}
     rankers: dict[str, Ranker] = {"model": ranker, **fitted}
-    return evaluate(rankers, data, part, exclude_seen=exclude_seen, variants=variants, **options)
+    report = evaluate(rankers, data, part, exclude_seen=exclude_seen, variants=variants, **options)
+    if labels is None:
+        return report
+    asked = {"model": ranker, **variants}
+    targets = binary_targets(
+        asked, data.log, checked_part(part), labels, max_users=options.get("max_users")
+    )
+    return _with_probabilities(
+        report,
+        targets.beside_base_rate(data.log, labels),
+        num_draws=min(options.get("num_draws", BINARY_DRAWS), BINARY_DRAWS),
+        seed=options.get("seed", 0),
+    )
+
+
+def _with_probabilities(
+    report: Report, targets: BinaryTargets, *, num_draws: int, seed: int
+) -> Report:
+    """Return the report with the figures of a binary head beside those of ranking."""
+    found = {
+        name: BinarySummary(targets, name, num_draws=num_draws, seed=seed)
+        for name in targets.probability
+    }
+    base = found[BASE_RATE]
+    told = {
+        "labelled_targets": len(targets.label),
+        "taken_targets": int(targets.label.sum()),
+    }
+    return replace(
+        report,
+        protocol={**report.protocol, **told},
+        metrics={**report.metrics, **found["model"].figures()},
+        baselines={**report.baselines, BASE_RATE: base.figures()},
+        variants={
+            name: {**figures, **found[name].figures()} for name, figures in report.variants.items()
+        },
+        differences={**report.differences, BASE_RATE: found["model"].minus(base)},
+    )
 
 
 def checked_part(part: Part | str) -> Part:

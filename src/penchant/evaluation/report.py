@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from penchant.evaluation.calibration import FIGURES
 from penchant.evaluation.summary import Figures
 
 SCHEMA: Final = 1
@@ -17,6 +18,9 @@ COLUMNS: Final = 3
 
 SHOWN: Final = ("ndcg@", "hit@", "mrr@", "novelty@", "coverage@")
 """Metrics of the table; with one target per list the others follow from them."""
+
+BINARY: Final = tuple(FIGURES)
+"""Figures of a binary head, in tables of their own."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Report:
     ----------
     protocol
         `split`, `part`, `exclude_seen`, `ties`, `query_time`, `num_items`, `data_fingerprint`,
-        `left_out_seen_targets`, `cold_targets`.
+        `left_out_seen_targets`, `cold_targets`; for a binary head `labelled_targets` and
+        `taken_targets`.
     num_users, num_targets
         What the means are over.
     metrics
@@ -101,10 +106,13 @@ class Report:
         rankers = {model: self.metrics, **self.variants, **self.baselines}
         differences = {f"− {name}": figures for name, figures in self.differences.items()}
         compared = [name for name in shown if name.startswith(SHOWN[:2])]
+        binary = [name for name in BINARY if name in self.metrics]
         parts = [
             _heading(self),
             *_tables(shown, rankers),
             *_tables(compared, differences, corner=model, sign="+"),
+            *_tables(binary, rankers),
+            *_tables(binary, differences, corner=model, sign="+"),
             _closing(self),
         ]
         return "\n\n".join(part for part in parts if part)
@@ -135,8 +143,11 @@ def _heading(report: Report) -> str:
 def _tables(
     metrics: list[str], columns: dict[str, Figures], corner: str = "", sign: str = ""
 ) -> list[str]:
-    """Return tables of a few columns each, so that they fit a terminal."""
-    names = list(columns)
+    """Return tables of a few columns each, so that they fit a terminal.
+
+    A column without any of the metrics is left out.
+    """
+    names = [name for name, figures in columns.items() if set(metrics) & set(figures)]
     chunks = [names[begin : begin + COLUMNS] for begin in range(0, len(names), COLUMNS)]
     return [_table(metrics, {name: columns[name] for name in c}, corner, sign) for c in chunks]
 
@@ -175,6 +186,12 @@ def _closing(report: Report) -> str:
         lines.append(f"Targets left out because their user had seen them before: {left_out:,}.")
     if cold := told.get("cold_targets"):
         lines.append(f"Targets that are not in the vocabulary, counted as misses: {cold:,}.")
+    if (labelled := told.get("labelled_targets")) is not None:
+        lines.append(
+            f"Probabilities: {labelled:,} targets with a known item, seen ones too, of which "
+            f"{told['taken_targets']:,} were taken; less is better for log_loss and "
+            "calibration_error."
+        )
     first = "ndcg@10" if "ndcg@10" in report.metrics else next(iter(report.metrics), "")
     plain = {name: _cell(figures, first, "") for name, figures in report.unfiltered.items()}
     if told.get("exclude_seen") and plain:
