@@ -22,7 +22,7 @@ class ModelState(NamedTuple):
     """All that is remembered of B users.
 
     `encoder` and `attention` are the parts' own states, `hidden` (B, D) the encoder's last vector
-    H, `last_time_ms` (B,) int64 the newest known event time or `NO_TIME`, `num_events` (B,) int64.
+    H, `last_time_ms` (B,) int64 the time of the last event or `NO_TIME`, `num_events` (B,) int64.
     """
 
     encoder: Any
