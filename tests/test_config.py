@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from penchant.config import Config, build_loss, build_model, recipes
+from penchant.config import Config, build_labels, build_loss, build_model, recipes
 from penchant.errors import ConfigError, MissingFileError
 from penchant.losses import BinaryLoss
 
@@ -229,3 +229,49 @@ def test_binary_loss_needs_a_head_with_probabilities():
     with pytest.raises(ConfigError, match=r'needs head\.kind "binary" but it is "dot"\. Set head'):
         build_loss(load("loss.kind=binary"))
     assert isinstance(build_loss(load("loss.kind=binary", "head.kind=binary")), BinaryLoss)
+
+
+BINARY = ("head.kind=binary", "loss.kind=binary")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "metric"),
+    [
+        ((), "ndcg@10"),
+        (BINARY, "auc"),
+        (BINARY[:1], "ndcg@10"),
+        ((*BINARY, "training.metric=log_loss"), "log_loss"),
+        ((*BINARY, "training.metric=ndcg@10"), "ndcg@10"),
+    ],
+)
+def test_a_training_stops_by_auc_where_head_and_loss_are_binary(overrides, metric):
+    config = load(*overrides)
+    assert config.training.metric == metric
+    assert Config.from_toml(config.to_toml()) == config
+    assert config.override(["training.seed=3"]).training.metric == metric
+
+
+def test_the_usual_metric_follows_head_and_loss_and_a_chosen_one_stays():
+    binary = load().override(BINARY)
+    assert binary.training.metric == "auc"
+    assert binary.override({"head.kind": "dot"}).training.metric == "ndcg@10"
+    assert load("training.metric=mrr@5").override(BINARY).training.metric == "mrr@5"
+
+
+def test_a_metric_of_probabilities_needs_a_head_that_has_them():
+    assert refusal("training.metric=auc") == (
+        'training.metric "auc" (from --set training.metric=auc) needs head.kind "binary" but it is '
+        '"dot". Set head.kind=binary and loss.kind=binary, or training.metric=ndcg@10.'
+    )
+
+
+def test_labels_name_event_types_by_their_place_in_the_data():
+    rule = build_labels(
+        load("loss.least_value=4", "loss.taken_types=['buy', 'like']"), ("view", "like", "buy")
+    )
+    assert rule == (4.0, (2, 1))
+
+
+def test_a_taken_type_that_no_event_has_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match=r'names "bye", which no event has\. Did you mean buy\?'):
+        build_labels(load("loss.taken_types=['bye']"), ("view", "buy"))

@@ -67,3 +67,10 @@ def test_what_is_no_probability_or_label_is_refused(figure, probability, label, 
     with pytest.raises(InputError) as raised:
         figure(np.array(probability), np.array(label))
     assert message in str(raised.value)
+
+
+def test_the_order_of_equal_probabilities_plays_no_part_in_calibration():
+    probability = np.full(20, 0.5)
+    label = np.arange(20) < 10
+    assert calibration_error(probability, label.astype(int)) == 0
+    assert calibration_error(probability, (np.arange(20) < 15).astype(int)) == pytest.approx(1 / 4)

@@ -101,3 +101,17 @@ def test_times_of_a_share_of_windows_are_hidden() -> None:
 def test_an_empty_training_part_is_refused() -> None:
     with pytest.raises(InputError, match="the training part must hold events but holds none"):
         TrainingLoader(log_of([0, 0]), 5, 5, seed=0)
+
+
+def test_a_first_event_brings_its_own_value_and_type() -> None:
+    log = log_of([3, 1, 4])
+    rows = np.arange(8)
+    log = LogArrays(rows, rows % 3, rows / 2, log.time_ms, log.part, log.offsets)
+    [batch] = TrainingLoader(log, 9, 99, seed=0).epoch(0)
+    found = zip(
+        batch.first_item.tolist(),
+        batch.first_value.tolist(),
+        batch.first_type.tolist(),
+        strict=True,
+    )
+    assert sorted(found) == [(0, 0 / 2, 0), (3, 3 / 2, 3 % 3), (4, 4 / 2, 4 % 3)]

@@ -61,18 +61,18 @@ def check_labels(data: PreparedData, config: Config) -> None:
         When all events of the training part were taken, or all refused; or of the validation part,
         where its AUC is to be read.
     """
-    parts = [Part.TRAIN] if config.loss.kind == "binary" else []
+    parts = {"training": Part.TRAIN} if config.loss.kind == "binary" else {}
     if config.training.metric == "auc":
-        parts.append(Part.VALIDATION)
+        parts["validation"] = Part.VALIDATION
     labels = build_labels(config, data.event_types)
     log = data.log
-    for part in parts:
+    for name, part in parts.items():
         known = (log.part == part) & (log.item_index >= 0)
         taken = labels(torch.as_tensor(log.value[known]), torch.as_tensor(log.event_type[known]))
         if len(taken) and taken.min() == taken.max():
             raise ConfigError(
                 "A binary training needs events that were taken and events that were refused, but "
-                f"all {len(taken):,} of the {part.name.lower()} part were "
+                f"all {len(taken):,} of the {name} part were "
                 f"{'taken' if taken[0] else 'refused'} (loss.least_value is {labels.least_value}, "
                 f"loss.taken_types is {list(config.loss.settings['taken_types'])}).",
                 "Set loss.least_value to a value that some events reach, or loss.taken_types to "
