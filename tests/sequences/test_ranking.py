@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from ..evaluation.small import Drawn, block_of, log_of, random_log
 from penchant.errors import ShapeError
 from penchant.events.arrays import Part
 from penchant.sequences.ranking import cut_block, gain, ranks, seen_items
 from penchant.sequences.targets import TargetBlock, target_blocks
+
+from ..evaluation.small import Drawn, block_of, log_of, random_log
 
 
 def plain_rank(scores: list[float], target: int, seen: set[int]) -> int:
