@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -124,17 +123,9 @@ def test_describing_an_altered_bundle_names_the_file(own_run):
     assert "weights.safetensors" in result.stderr
 
 
-def test_help_is_fast_and_loads_nothing_heavy():
+def test_help_loads_nothing_heavy():
     code = (
         "import sys; from penchant.cli import app; "
         "heavy = {'torch', 'polars', 'numpy', 'pydantic'} & set(sys.modules); assert not heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    took = []
-    for _ in range(3):
-        started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "penchant", "--help"], check=True, capture_output=True
-        )
-        took.append(time.perf_counter() - started)
-    assert min(took) < 0.5

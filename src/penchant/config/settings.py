@@ -30,7 +30,8 @@ class TrainingSettings(Settings):
 
     Notes
     -----
-    A batch holds about `batch_events` events in windows of at most `window` events of one user;
+    A batch holds about `batch_events` events (0: a 64th of the training part, from 256 to 4,096) in
+    windows of at most `window` events of one user;
     `max_windows` (0: no limit) caps the windows of one user in one epoch. `drop_time_share` of the
     windows lose their times, so that bare lists of items are learned too. The best epoch by
     `metric` on the validation part is kept (`ndcg@10` unless another is named, `auc` where head and
@@ -42,7 +43,7 @@ class TrainingSettings(Settings):
 
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
-    batch_events: int = Field(8192, ge=1)
+    batch_events: int = Field(0, ge=0)
     window: int = Field(200, ge=2)
     max_windows: int = Field(0, ge=0)
     num_epochs: int = Field(100, ge=1)

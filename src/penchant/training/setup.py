@@ -47,7 +47,7 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
         config.width,
         settings["interest_weight"],
         settings["interest_share"],
-        nominal_targets=config.training.batch_events,
+        nominal_targets=batch_events(data, config),
         labels=build_labels(config, data.event_types),
     )
 
@@ -78,6 +78,16 @@ def check_labels(data: PreparedData, config: Config) -> None:
                 "Set loss.least_value to a value that some events reach, or loss.taken_types to "
                 "some of the event types.",
             )
+
+
+def batch_events(data: PreparedData, config: Config) -> int:
+    """Return the events of a batch: the setting, or where that is 0 a 64th of the training part.
+
+    Kept between 256 and 4,096: a small log still gets enough steps an epoch, and a large one no
+    batch whose gradients are averaged to sameness.
+    """
+    chosen = config.training.batch_events
+    return chosen or min(max(data.log.train.num_events // 64, 256), 4_096)
 
 
 def trainable(model: InterestModel, objective: Objective) -> nn.ModuleDict:

@@ -37,7 +37,7 @@ from penchant.training.position import EpochSums, Position
 from penchant.training.progress import Reporter
 from penchant.training.random_states import random_states, restore_random_states
 from penchant.training.runs import Run
-from penchant.training.setup import build_objective, fresh_model, trainable
+from penchant.training.setup import batch_events, build_objective, fresh_model, trainable
 from penchant.training.stopping import EarlyStopping
 from penchant.training.tracking import Tracker
 from penchant.training.validation import has_targets, validate
@@ -81,7 +81,7 @@ class Trainer:
         self.loader = TrainingLoader(
             data.log.train,
             settings.window,
-            settings.batch_events,
+            batch_events(data, config),
             settings.seed,
             settings.max_windows,
             settings.drop_time_share,
