@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from penchant.bundle import Bundle
 from penchant.errors import TrainingDivergedError, TrainingInterrupted
+from penchant.events import FeatureEncoder
 from penchant.training import Objective, Run, SilentReporter, train, trainer
 from penchant.training.checkpoints import Checkpoint
 
@@ -255,3 +257,13 @@ def test_run_is_readable_and_can_be_drawn(data, tmp_path):
     for name in (b"sequence_loss", b"interest_loss", b"learning_rate", b"validation/ndcg@10"):
         assert name in drawn
     assert b"epoch/targets_per_s" in drawn
+
+
+def test_a_catalogue_without_attributes_trains_and_resumes_alike(data, tmp_path):
+    table = data.item_table.select("item_id")
+    bare = replace(data, item_table=table, encoder=FeatureEncoder.fit(table))
+    config = quick_config(num_epochs=2).override({"items.kind": "features"})
+    whole = train(bare, config, tmp_path / "a", reporter="none")
+    train(bare, config.override({"training.num_epochs": 1}), tmp_path / "b", reporter="none")
+    resumed = train(bare, config, tmp_path / "b", resume=True, reporter="none")
+    assert resumed.bundle.id == whole.bundle.id
