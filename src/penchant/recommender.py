@@ -189,7 +189,7 @@ class Recommender:
         histories
             One list per user: item ids, pairs (item id, timestamp), or mappings.
         at
-            The time of asking, unknown when left out.
+            The time of asking, unknown when left out; later events of a history do not count.
         unknown
             Whether unknown items in a history are skipped or an error.
 

@@ -104,6 +104,22 @@ def test_users_are_named_in_a_file(run, tmp_path):
     assert result.exit_code == 1
 
 
+def test_a_file_of_users_may_begin_with_a_byte_order_mark(run, tmp_path):
+    (tmp_path / "users.txt").write_bytes(b"\xef\xbb\xbfu3\r\nu1\r\n")
+    found = document("recommend", run, "--users", tmp_path / "users.txt")
+    assert [user["user_id"] for user in found["users"]] == ["u3", "u1"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_file_that_names_no_user_is_refused(run, tmp_path, suffix):
+    (tmp_path / "users.txt").write_text("\n \n")
+    to = tmp_path / f"recs{suffix}"
+    result = invoke("recommend", run, "--users", tmp_path / "users.txt", "--out", to)
+    assert result.exit_code == 1
+    assert "users.txt names no user" in result.stderr
+    assert not to.exists()
+
+
 def test_other_data_serves_users_by_its_own_vocabulary(run, made, tmp_path):
     rows = ["new,i9,10", "new,i2,20", "new,unheard,30", "new,i2,40", "new,i9,50"]
     (tmp_path / "e.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n")

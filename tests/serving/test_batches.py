@@ -3,9 +3,10 @@ import pytest
 
 from penchant.serving import Event, batches
 from penchant.serving.batches import lists_of, user_blocks
+from penchant.serving.histories import HistoryEvent
 from penchant.serving.ranking import Ranker
 
-from .world import make_bundle, make_log
+from .world import ITEMS, make_bundle, make_log
 
 
 def test_every_user_stands_in_exactly_one_block(monkeypatch):
@@ -37,3 +38,16 @@ def test_lists_in_blocks_are_the_lists_of_each_user_alone(monkeypatch, exclude_s
     for history, items in zip(histories.values(), together, strict=True):
         [[alone]] = lists_of(ranker, ranker.arrays([history]), 4, exclude_seen)
         assert [item.item_id for item in alone] == [item.item_id for item in items]
+
+
+def test_asked_earlier_only_what_was_known_by_then_counts():
+    ranker = Ranker(make_bundle())
+    history = [Event("u", ITEMS[n], timestamp=10.0 * n).logged(0) for n in range(1, 6)]
+    untimed = [HistoryEvent("tea"), HistoryEvent("oats")]
+    early = ranker.arrays([history[:3], untimed])
+    whole = ranker.arrays([history, untimed])
+    [wanted] = lists_of(ranker, early, 4, True, 30_000)
+    [found] = lists_of(ranker, whole, 4, True, 30_000)
+    assert found == wanted
+    [late] = lists_of(ranker, whole, 4, True, 50_000)
+    assert late[0] != wanted[0]

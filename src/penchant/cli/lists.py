@@ -45,7 +45,10 @@ def recommend(
     ] = False,
     at: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="When is asked: epoch seconds or ISO 8601."),
+        typer.Option(
+            metavar="TIME",
+            help="When is asked: epoch seconds or ISO 8601; later events do not count.",
+        ),
     ] = None,
     unknown: Annotated[
         str, typer.Option(metavar="skip|error", help="What to do with unknown items.")
@@ -210,10 +213,13 @@ def _lines(path: Path) -> list[str]:
             f"{path} does not exist.", "Give a file with one user a line, or all."
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} must be UTF-8 text, but byte {error.start} is not.") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    found = [line.strip() for line in text.splitlines() if line.strip()]
+    if not found:
+        raise InputError(f"{path} names no user.", "Give a file with one user a line, or all.")
+    return found
 
 
 def _history(given: list[str]) -> list[Any]:
@@ -230,7 +236,7 @@ def _history(given: list[str]) -> list[Any]:
         raise MissingFileError(
             f"{path} does not exist.", "Give JSON lines with item_id, timestamp."
         )
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     return [_event(str(path), number, line) for number, line in _numbered(text)]
 
 

@@ -85,8 +85,16 @@ def user_blocks(lengths: np.ndarray, num_items: int) -> Iterator[slice]:
 def lists_of(
     ranker: Ranker, log: LogArrays, k: int, exclude_seen: bool, at_ms: int | None = None
 ) -> Iterator[list[tuple[RankedItem, ...]]]:
-    """Yield the lists of all users of a log, block by block, in order."""
+    """Yield the lists of all users of a log, block by block, in order.
+
+    Notes
+    -----
+    Asked at an earlier time than the last event, only what is known by then counts, as in `Live`;
+    events without a time always do.
+    """
     nothing = np.array([], np.int64)
+    if at_ms is not None:
+        log = log.where(log.time_ms <= at_ms)
     for chosen in user_blocks(log.lengths, ranker.num_items):
         block = log.users(np.arange(chosen.start, chosen.stop))
         left_out = seen_items(block) if exclude_seen else [nothing] * block.num_users
