@@ -2,10 +2,12 @@ import json
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from penchant.config import Config, build_labels, build_loss, build_model, recipes
 from penchant.errors import ConfigError, MissingFileError
+from penchant.events import FeatureEncoder
 from penchant.losses import BinaryLoss
 
 
@@ -24,7 +26,9 @@ def test_every_recipe_builds_and_names_its_command_and_figure(recipe):
     assert recipe.text.startswith(f"# {recipe.command}\n# {recipe.figure}\n")
     assert recipe.command.startswith("penchant ")
     config = load(name=recipe.name)
-    model = build_model(config, num_items=7, num_event_types=2)
+    table = pl.DataFrame({"item_id": list("abcdefg"), "genre": list("xyxxyyx")})
+    features = FeatureEncoder.fit(table).transform(table)
+    model = build_model(config, num_items=7, num_event_types=2, features=features)
     assert (model.num_items, model.width) == (7, config.width)
     build_loss(config)
 

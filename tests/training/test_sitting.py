@@ -222,7 +222,7 @@ def test_without_a_validation_part_the_last_epoch_is_kept(tmp_path):
     result = train(small_data(validation=False), config, tmp_path / "b", reporter="none")
     assert (result.reason, result.best_epoch, result.best_value) == ("num_epochs", 3, None)
     last = Checkpoint.load(result.run.last).of("model")
-    assert torch.equal(result.bundle.model.items.table(), last["items.vectors.weight"])
+    assert torch.equal(result.bundle.model.items.vectors.weight, last["items.vectors.weight"])
 
 
 def test_time_budget_ends_the_training_after_the_epoch_that_spends_it(data, tmp_path):
