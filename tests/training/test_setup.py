@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from penchant.errors import ConfigError, EnvironmentFault
 from penchant.events import LogArrays, Part
+from penchant.training import Run, train
 from penchant.training.setup import batch_events
 
 from .small import quick_config, small_data
@@ -26,3 +28,22 @@ def test_a_batch_holds_a_64th_of_the_training_part_within_bounds(num_events, eve
 
 def test_a_batch_size_that_is_set_is_kept():
     assert batch_events(small_data(), quick_config(batch_events=17)) == 17
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        (["width=9"], ConfigError),  # no multiple of the heads
+        (["loss.kind=binary"], ConfigError),  # with a head that has no probabilities
+        (["training.device=cuda:9"], EnvironmentFault),
+    ],
+)
+def test_parts_that_do_not_go_together_leave_no_run_and_spare_the_old_one(tmp_path, changes, error):
+    data, config = small_data(), quick_config().override(changes)
+    with pytest.raises(error):
+        train(data, config, tmp_path / "a", reporter="none")
+    assert not (tmp_path / "a").exists()
+    old = Run.create(tmp_path / "b", data, quick_config())
+    with pytest.raises(error):
+        train(data, config, old.path, overwrite=True, reporter="none")
+    assert old.config == quick_config()

@@ -10,6 +10,7 @@ from penchant.errors import ConfigError
 from penchant.events import LogArrays, Part, PreparedData
 from penchant.interest import ElapsedTime
 from penchant.model import InterestModel, elapsed_between
+from penchant.training.devices import choose_device
 from penchant.training.objective import Objective
 
 
@@ -50,6 +51,26 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
         nominal_targets=batch_events(data, config),
         labels=build_labels(config, data.event_types),
     )
+
+
+def check_parts(data: PreparedData, config: Config) -> None:
+    """See that the device is there and the parts go together, before a run is made for them.
+
+    Raises
+    ------
+    ConfigError
+        When a part refuses a setting, or the parts do not go together.
+    EnvironmentFault
+        When the device is not there.
+
+    Notes
+    -----
+    Parts are built without memory for their weights.
+    """
+    choose_device(config.training.device)
+    with torch.device("meta"):
+        build_model(config, len(data.items), len(data.event_types), data.features)
+        build_objective(data, config)
 
 
 def check_labels(data: PreparedData, config: Config) -> None:

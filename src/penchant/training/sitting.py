@@ -12,7 +12,7 @@ from penchant.config import Config
 from penchant.events import PreparedData
 from penchant.training.progress import Reporter, make_reporter
 from penchant.training.runs import Run
-from penchant.training.setup import check_labels
+from penchant.training.setup import check_labels, check_parts
 from penchant.training.tracking import trackers
 from penchant.training.trainer import Trainer
 
@@ -90,7 +90,10 @@ def train(
     OutputExistsError
         When there is a run and neither `resume` nor `overwrite` is said.
     ConfigError
-        When all events count as taken, or none, and the loss is binary.
+        When the parts do not go together; when all events count as taken, or none, and the loss is
+        binary. No run is made then.
+    EnvironmentFault
+        When the device is not there.
     TrainingInterrupted
         When the process is asked to stop.
     TrainingDivergedError
@@ -105,6 +108,7 @@ def train(
         run, config = Run.resume(run_dir, data, config)
     else:
         config = Config.load() if config is None else config
+        check_parts(data, config)
         check_labels(data, config)
         run = Run.create(run_dir, data, config, overwrite=overwrite, data_path=data_path)
     hears = make_reporter(reporter)
