@@ -26,7 +26,8 @@ def rated(tmp_path_factory):
             rows.append(f"u{user},i{item},{1_000 + 700 * place + 13 * user},{value}")
     (folder / "events.csv").write_text("\n".join(["user_id,item_id,timestamp,value", *rows]) + "\n")
     done("prepare", folder / "events.csv", "--split", "leave-one-out", "--out", folder / "data")
-    trained = settings(*LIKES, "training.num_epochs=10", "training.learning_rate=0.05")
+    schedule = ("training.num_epochs=40", "training.patience=40", "training.learning_rate=0.05")
+    trained = settings(*LIKES, *schedule)
     result = done("train", folder / "data", "--out", folder / "run", *trained, "--json")
     assert json.loads(result.stdout)["metric"] == "auc"
     return folder
