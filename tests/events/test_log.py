@@ -148,6 +148,7 @@ BAD_ROWS = [
     ),
     ("bad_value", {"value": ["1", "x", ""]}, 'value is "x", not a finite number', 1),
     ("bad_value", {"value": [1.0, float("inf"), None]}, "value is inf, not a finite number", 1),
+    ("bad_value", {"value": [1.0, 1e300, -3e38]}, "value is 1e+300, not a finite number", 1),
     ("missing_position", {"position": [0, None, 1]}, "position is empty", 1),
     ("bad_position", {"position": ["0", "1.5", "1"]}, 'position is "1.5", not a whole number', 1),
 ]

@@ -196,6 +196,19 @@ def test_blank_lines_and_byte_order_marks_are_passed_over(tmp_path: Path, end: s
         EventLog.read(path)
 
 
+@pytest.mark.parametrize("has_header", [True, False])
+def test_blank_lines_may_stand_before_the_first_row(tmp_path: Path, has_header: bool) -> None:
+    head = f"\n{HEADER}\n\n" if has_header else "\n\n"
+    path = write(tmp_path / "log.csv", head + "1,a,1700000000\n\n2,b,\n")
+    columns = None if has_header else "user_id=0,item_id=1,timestamp=2"
+    options = {"columns": columns, "header": has_header}
+    log = EventLog.read(path, **options, on_bad_rows="drop")
+    assert triples(log) == [("1", "a", 1700000000000)]
+    line = 7 if has_header else 5
+    with pytest.raises(InputError, match=f"line {line}: .* is empty"):
+        EventLog.read(path, **options)
+
+
 def test_recbole_headers_lose_their_types(tmp_path: Path) -> None:
     text = "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu\ti\t4\t1700000000.5\n"
     log = EventLog.read(write(tmp_path / "ml.inter", text))

@@ -24,7 +24,7 @@ FAULTS: Mapping[str, str] = {
     "missing_time": "timestamp is empty",
     "unparsable_time": "timestamp is {}, neither a number nor an ISO 8601 time (years 1000-9999)",
     "mixed_time_units": "timestamp is {}, in another unit than most of the file",
-    "bad_value": "value is {}, not a finite number",
+    "bad_value": "value is {}, not a finite number (up to 3e38)",
     "missing_position": "position is empty",
     "bad_position": "position is {}, not a whole number",
 }

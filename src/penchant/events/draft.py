@@ -186,9 +186,9 @@ def _stripped(column: str | None, schema: pl.Schema) -> pl.Expr:
 
 
 def _number(value: pl.Expr, dtype: Any) -> pl.Expr:
-    """Return finite numbers of that type, null for everything else."""
+    """Return finite numbers of that type, null for everything else; values fit 32 bits later."""
     number = value.cast(pl.Float64, strict=False)
-    finite = pl.when(number.is_finite()).then(number)
+    finite = pl.when(number.cast(pl.Float32, strict=False).is_finite()).then(number)
     if dtype == pl.Float64:
         return finite
     return pl.when(finite.floor() == finite).then(finite).cast(dtype, strict=False)

@@ -36,7 +36,7 @@ class TextForm:
     has_header
         Whether the first line holds names.
     num_skipped_lines
-        Lines before the first row: blank ones and the header.
+        Lines before the first row: blank ones, on both sides of the header, and the header.
     is_quoted
         Whether fields in double quotes occur; otherwise a quote is a character like others.
     has_blank_lines
@@ -138,7 +138,8 @@ def inspect_delimited(
     num_rows = check.num_rows - has_header
     if num_rows < 1:
         raise InputError(f"{shown} has a header but no rows.", "Add one row a line below it.")
-    num_skipped = (head.index(lines[0]) + 1) * has_header
+    with_text = [number for number, line in enumerate(head) if line]
+    num_skipped = with_text[has_header] if len(with_text) > has_header else with_text[0] + 1
     return TextForm(
         chosen,
         names,
