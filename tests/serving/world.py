@@ -19,7 +19,8 @@ def make_bundle(
     seed: int = 0, items=ITEMS, types=TYPES, has_times: bool = True, **settings
 ) -> Bundle:
     """Return an untrained bundle in float64 whose every part, biases included, is random."""
-    config = Config.load("default", {"width": 8, **settings}, environ={})
+    plain = {"width": 8, "items": {"kind": "identity"}}
+    config = Config.load("default", {**plain, **settings}, environ={})
     torch.manual_seed(seed)
     model = build_model(config, len(items), len(types)).double().eval()
     with torch.no_grad():
