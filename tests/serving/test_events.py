@@ -1,8 +1,10 @@
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 
-from penchant.serving.events import Event, RejectedError, time_ms_of
+from penchant.serving.events import Event, RejectedError, time_ms_of, value_of
+from penchant.serving.histories import HistoryEvent
 
 
 def test_all_ways_to_write_a_moment_are_the_same_moment():
@@ -29,6 +31,7 @@ def test_all_ways_to_write_a_moment_are_the_same_moment():
         (float("nan"), "timestamp must be a finite number but is 'nan'"),
         (True, "timestamp must be a finite number but is 'True'"),
         ([1], "timestamp must be a finite number"),
+        (10**400, "timestamp must be a finite number"),
     ],
 )
 def test_what_is_no_moment_is_rejected(given, said):
@@ -48,3 +51,26 @@ def test_an_event_is_logged_with_texts_for_ids():
 def test_an_event_without_time_takes_that_of_its_arrival():
     logged = Event("u", "i", event_id="e").logged(now_ms=99)
     assert (logged.time_ms, logged.arrival_time, logged.event_id) == (99, True, "e")
+
+
+def test_numbers_of_numpy_are_numbers():
+    given = {"user_id": np.int64(7), "item_id": np.int32(5), "timestamp": np.int64(2)}
+    logged = Event.of({**given, "value": np.float32(1.5)}).logged(now_ms=99)
+    assert (logged.user_id, logged.item_id, logged.time_ms, logged.value) == ("7", "5", 2_000, 1.5)
+    assert HistoryEvent.of(np.int64(50)) == HistoryEvent("50")
+
+
+def test_a_value_that_a_frame_lacks_is_missing_and_one_that_is_no_number_rejected():
+    assert value_of(float("nan")) is None
+    assert HistoryEvent.of({"item_id": "a", "value": np.nan}).value is None
+    for value in ("x", float("inf")):
+        with pytest.raises(RejectedError, match="value must be a finite number"):
+            Event("u", "i", value=value).logged(now_ms=99)
+        with pytest.raises(RejectedError, match="value must be a finite number"):
+            HistoryEvent.of({"item_id": "a", "value": value})
+
+
+def test_a_missing_time_of_pandas_is_rejected():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(RejectedError, match="timestamp must be a finite number but is 'NaT'"):
+        time_ms_of(pandas.NaT)

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from numbers import Integral, Real
 from typing import Any, Final
 
 from penchant.errors import InputError
@@ -100,7 +101,7 @@ class Event:
             time_ms=now_ms if time_ms is None else time_ms,
             event_id=uuid.uuid4().hex if self.event_id is None else _id("event_id", self.event_id),
             event_type=_id("event_type", self.event_type),
-            value=None if self.value is None else _number("value", self.value),
+            value=value_of(self.value),
             session_id=None if self.session_id is None else _id("session_id", self.session_id),
             arrival_time=time_ms is None,
         )
@@ -128,7 +129,7 @@ def time_ms_of(given: object) -> int:
                 f'timestamp must be epoch seconds or ISO 8601 but is "{str(given)[:40]}".',
                 "Write 1777636800 or 2026-05-01T12:00:00Z.",
             ) from None
-    if isinstance(given, datetime):
+    if isinstance(given, datetime) and given == given:  # pandas' missing time is no number either
         aware = given if given.tzinfo is not None else given.replace(tzinfo=UTC)
         since = aware - datetime(1970, 1, 1, tzinfo=UTC)
         return round(since.total_seconds() * 1000)
@@ -142,17 +143,39 @@ def time_ms_of(given: object) -> int:
     return round(seconds * 1000)
 
 
+def value_of(given: object) -> float | None:
+    """Return the value of an event, `None` where there is none or, as in a frame, NaN.
+
+    Raises
+    ------
+    RejectedError
+        When it is no finite number.
+
+    Examples
+    --------
+    >>> value_of(4), value_of(float("nan")), value_of(None)
+    (4.0, None, None)
+    """
+    if given is None or (isinstance(given, Real) and given != given):
+        return None
+    return _number("value", given)
+
+
 def _number(name: str, given: object) -> float:
-    number = given if isinstance(given, int | float) and not isinstance(given, bool) else math.nan
+    is_number = isinstance(given, Real) and not isinstance(given, bool)  # NumPy's are among them
+    try:
+        number = float(given) if is_number else math.nan  # type: ignore[arg-type]
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise RejectedError(
             f"bad_{name}", f"{name} must be a finite number but is {str(given)[:40]!r}."
         )
-    return float(number)
+    return number
 
 
 def _id(name: str, given: object) -> str:
-    text = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
+    text = str(given) if isinstance(given, str | Integral) and not isinstance(given, bool) else ""
     if not text:
         raise RejectedError(
             f"bad_{name}", f"{name} must be a text that is not empty but is {str(given)[:40]!r}."

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal
 
 from penchant.errors import InputError, UnknownItemError, UsageError
 from penchant.registry import nearest
-from penchant.serving.events import time_ms_of
+from penchant.serving.events import time_ms_of, value_of
 
 OnUnknown = Literal["skip", "error"]
 
@@ -46,17 +47,16 @@ class HistoryEvent:
         if not isinstance(given, Mapping):
             given = {"item_id": given}
         item_id, timestamp = given.get("item_id"), given.get("timestamp")
-        if isinstance(item_id, bool) or not isinstance(item_id, str | int) or item_id == "":
+        if isinstance(item_id, bool) or not isinstance(item_id, str | Integral) or item_id == "":
             raise InputError(
                 f"An event of a history must name an item but has item_id {item_id!r}.",
                 'Give "item 5", ("item 5", 1777636800) or {"item_id": "item 5", ...}.',
             )
-        value = given.get("value")
         return cls(
             str(item_id),
             None if timestamp is None else time_ms_of(timestamp),
             str(given.get("event_type") or "event"),
-            None if value is None else float(value),
+            value_of(given.get("value")),
         )
 
 
