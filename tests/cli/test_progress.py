@@ -9,8 +9,8 @@ def test_plain_lines_come_now_and_then(capsys, monkeypatch):
         for num_done in (1, 2, 3_000, 4_000, 5_000):
             shown.told("recommending", num_done, 6_000)
     assert capsys.readouterr().err.splitlines() == [
-        "recommending: 3,000 users of 6,000 users",
-        "recommending: 5,000 users of 6,000 users",
+        "recommending: 3,000 of 6,000 users",
+        "recommending: 5,000 of 6,000 users",
     ]
 
 

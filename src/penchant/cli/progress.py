@@ -53,11 +53,13 @@ class Progress:
         now = time.monotonic()
         if now - self._said_at.setdefault(name, now) >= EVERY_S:
             self._said_at[name] = now
-            of = "" if num_all is None else f" of {self._told(num_all)}"
-            print(f"{name}: {self._told(num_done)}{of}", file=sys.stderr, flush=True)
+            numbers = [num_done, *([] if num_all is None else [num_all])]
+            told = " of ".join(self._told(number) for number in numbers)
+            unit = "MB" if self._unit == BYTES else self._unit
+            print(f"{name}: {told} {unit}", file=sys.stderr, flush=True)
 
     def _told(self, number: int) -> str:
-        return f"{number / 1e6:.1f} MB" if self._unit == BYTES else f"{number:,} {self._unit}"
+        return f"{number / 1e6:.1f}" if self._unit == BYTES else f"{number:,}"
 
 
 def _bar(unit: str) -> Any:
