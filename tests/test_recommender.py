@@ -17,6 +17,7 @@ from penchant.errors import (
     UnknownUserError,
     UsageError,
 )
+from penchant.events import Part
 
 QUICK = {"num_epochs": 2, "tracker": "none", "num_threads": 1}
 ITEMS = 13
@@ -214,5 +215,7 @@ def test_looks_at_the_test_part_are_counted_in_the_run(tmp_path, data):
     made.fit(data, tmp_path / "run", progress="none")
     made.evaluate()
     made.evaluate(on="validation")
+    made.evaluate(on=Part.VALIDATION)
+    made.evaluate(on=Part.TEST)
     made.evaluate(data)
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["test_looks"] == 2
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["test_looks"] == 3

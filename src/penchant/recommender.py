@@ -17,8 +17,8 @@ import polars as pl
 from penchant.bundle import Bundle
 from penchant.config import Config, build_labels
 from penchant.errors import InputError, MissingExtraError, UsageError
-from penchant.evaluation import Report, evaluate_model
-from penchant.events import PreparedData
+from penchant.evaluation import Report, checked_part, evaluate_model
+from penchant.events import Part, PreparedData
 from penchant.serving.batches import aligned, lists_of, table_of, user_indices
 from penchant.serving.events import time_ms_of
 from penchant.serving.histories import OnUnknown, in_order, unknown_items
@@ -132,7 +132,7 @@ class Recommender:
     def evaluate(
         self,
         data: PreparedData | str | Path | None = None,
-        on: str = "test",
+        on: Part | str = "test",
         **options: Any,
     ) -> Report:
         """Rank every target of a part, the baselines beside the model.
@@ -165,7 +165,7 @@ class Recommender:
         if self.config.head.kind == "binary":
             options = {"labels": build_labels(self.config, prepared.event_types), **options}
         report = evaluate_model(self.bundle.model, prepared, on, **options)
-        if on == "test" and self.run_dir is not None:
+        if checked_part(on) is Part.TEST and self.run_dir is not None:
             Run(self.run_dir).count_test_look()
         return report
 

@@ -1,7 +1,7 @@
 import json
 import shutil
 
-from .conftest import NUM_ITEMS, NUM_USERS, done, invoke
+from .conftest import NUM_ITEMS, NUM_USERS, done, invoke, settings
 
 
 def test_a_model_stands_beside_its_baselines(own_run):
@@ -33,6 +33,13 @@ def test_seen_items_may_stay(own_run):
     document = json.loads(done("evaluate", own_run, "--include-seen", "--json").stdout)
     assert document["protocol"]["exclude_seen"] is False
     assert document["num_targets"] == NUM_USERS
+
+
+def test_what_the_run_was_trained_for_holds_in_its_evaluation(data, tmp_path):
+    told = settings("training.num_epochs=1", "evaluation.exclude_seen=false")
+    done("train", data, "--out", tmp_path / "run", *told)
+    document = json.loads(done("evaluate", tmp_path / "run", "--json").stdout)
+    assert document["protocol"]["exclude_seen"] is False
 
 
 def test_a_bundle_alone_cannot_be_evaluated(run):

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from penchant.baselines import Markov
 from penchant.errors import ConfigError, UsageError
 from penchant.evaluation import ModelRanker, evaluate, evaluate_model, rank_targets
 from penchant.evaluation.intervals import paired_difference
@@ -155,6 +156,16 @@ def test_the_settings_of_baselines_are_kept():
     assert list(report.baselines) == ["popular", "recent_popular", "markov", "lagged_markov"]
     assert "smoothing" in report.settings["markov"]
     assert report.protocol["part"] == "validation"
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_baselines_are_chosen_under_the_rule_of_the_evaluation(exclude_seen):
+    log, kind = random_log(2, num_users=40), "markov"
+    report = evaluate_model(make_model(), Data(log, 17), kinds=[kind], exclude_seen=exclude_seen)
+    wanted = Markov(exclude_seen=exclude_seen).fit(log, 17)
+    other = Markov(exclude_seen=not exclude_seen).fit(log, 17)
+    assert report.settings[kind] == wanted.chosen
+    assert wanted.chosen != other.chosen  # so that the rule is seen to matter
 
 
 def test_a_model_stands_beside_itself_without_the_time_of_asking():

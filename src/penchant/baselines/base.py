@@ -58,8 +58,9 @@ def fit_baselines(
     log: LogArrays,
     num_items: int,
     kinds: Sequence[str] = ("popular", "recent_popular", "markov", "lagged_markov"),
+    exclude_seen: bool = True,
 ) -> dict[str, Baseline]:
-    """Return the given kinds of baseline, fitted, by kind.
+    """Return the given kinds of baseline, by kind, fitted for lists without seen items or with.
 
     Examples
     --------
@@ -68,7 +69,10 @@ def fit_baselines(
     >>> list(fit_baselines(log, 3, ["popular", "markov"]))
     ['popular', 'markov']
     """
-    return {kind: baselines.build(kind, {}).fit(log, num_items) for kind in kinds}
+    return {
+        kind: baselines.build(kind, {}, exclude_seen=exclude_seen).fit(log, num_items)
+        for kind in kinds
+    }
 
 
 def choose(

@@ -70,8 +70,8 @@ def evaluate_run(
             prepared,
             on=on,
             ks=ks,
-            exclude_seen=not include_seen,
             progress=partial(progress.told, f"evaluating on {on}"),
+            **({"exclude_seen": False} if include_seen else {}),  # else as the run was trained for
         )
     looks = Run(run).manifest["test_looks"]
     kept = {**report.to_dict(), "model_version": rec.bundle.id, "test_looks": looks}

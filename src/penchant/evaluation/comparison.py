@@ -177,7 +177,8 @@ def evaluate_model(
     ConfigError
         When labels are given and the head has no probabilities; else as `evaluate`.
     """
-    fitted = fit_baselines(data.log, data.num_items, **({} if kinds is None else {"kinds": kinds}))
+    asked_kinds = {} if kinds is None else {"kinds": kinds}
+    fitted = fit_baselines(data.log, data.num_items, exclude_seen=exclude_seen, **asked_kinds)
     ranker = ModelRanker(model, query_time=query_time and bool((data.log.time_ms != NO_TIME).any()))
     untold = ModelRanker(model, query_time=False)
     variants = {"without_query_time": untold} if ranker.query_time else {}
