@@ -18,7 +18,8 @@ import torch
 
 from penchant import EventLog, Live
 from penchant.bundle import Bundle
-from penchant.config import Config, build_model
+from penchant.config import Config
+from penchant.training.setup import fresh_model
 
 LENGTHS = (10, 1_000, 10_000)
 
@@ -30,7 +31,7 @@ def untrained(num_items: int = 10_000) -> Bundle:
     log = EventLog.read(frame.with_columns(timestamp=pl.int_range(pl.len())))
     data = log.prepare(split="leave-one-out")
     config = Config.load("default")
-    return Bundle.of(build_model(config, num_items, 1).eval(), config, data)
+    return Bundle.of(fresh_model(data, config).eval(), config, data)
 
 
 def main() -> None:
