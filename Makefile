@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(READY) ## A real public log, a trained model, and a list that moves with every event (under 10 minutes)
+demo: $(READY) ## A real public log, a trained model, and a list that moves with every event (about two minutes)
 	$(BIN)/penchant quickstart --out runs/quickstart
 
 test: $(READY) data/ml-100k ## All tests (the first run also makes .venv)
