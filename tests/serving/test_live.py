@@ -319,6 +319,12 @@ def test_similar_items_are_ordered_by_cosine(live, bundle):
     assert caught.value.hint == "Did you mean rum?"
 
 
+@pytest.mark.parametrize("model", [None, 5, {"bundle": 1}])
+def test_what_is_no_model_is_refused(model):
+    with pytest.raises(InputError, match=f"or a path but got {type(model).__name__}"):
+        Live(model)
+
+
 @pytest.mark.parametrize("k", [0, -1, 2.5, True])
 def test_a_list_must_have_a_length(live, k):
     with pytest.raises(InputError, match="k must be a whole number from 1 on"):

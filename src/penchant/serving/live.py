@@ -47,6 +47,11 @@ class Live:
     max_ahead_s
         Events later than the clock by more are rejected.
 
+    Raises
+    ------
+    InputError
+        When the model is none of these, or the store has no such address.
+
     Relations
     ---------
     Replaying a log gives the ranks of the offline evaluator.
@@ -214,4 +219,10 @@ class Live:
 def _ranker_of(model: Any) -> Ranker:
     if isinstance(model, str | Path):
         return Ranker(Bundle.load(model))
-    return Ranker(getattr(model, "bundle", model))
+    bundle = getattr(model, "bundle", model)
+    if not isinstance(bundle, Bundle):
+        raise InputError(
+            f"Live answers with a Recommender, a Bundle or a path but got {type(model).__name__}.",
+            "Say Live(rec), or Live(directory of a run).",
+        )
+    return Ranker(bundle)
