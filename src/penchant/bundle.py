@@ -25,7 +25,13 @@ from penchant import __version__
 from penchant.config import Config, build_model
 from penchant.errors import ConfigError, CorruptBundleError, MissingFileError
 from penchant.events import FeatureEncoder, PreparedData, Vocabulary
-from penchant.events.directories import check_files, checksums, read_manifest, writing_directory
+from penchant.events.directories import (
+    check_files,
+    checksums,
+    read_manifest,
+    write_json,
+    writing_directory,
+)
 from penchant.model import InterestModel
 
 FORMAT: Final = 1
@@ -121,7 +127,7 @@ class Bundle:
             save_file(self._tensors(), path / "weights.safetensors")
             self.item_table.write_parquet(path / "items.parquet")
             (path / "config.toml").write_text(self.config.to_toml(), encoding="utf-8")
-            _write_json(path / "features.json", self.encoder.to_dict())
+            write_json(path / "features.json", self.encoder.to_dict())
             manifest = {
                 "kind": KIND,
                 "format": FORMAT,
@@ -131,7 +137,7 @@ class Bundle:
                 "facts": self.facts,
                 "files": checksums(path),
             }
-            _write_json(path / MARKER, manifest)
+            write_json(path / MARKER, manifest)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> Bundle:
@@ -219,8 +225,3 @@ def _read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CorruptBundleError(f"{path} is cut or altered: {error}.", _AGAIN) from error
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ is made nowhere but in `pad`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,8 +24,35 @@ NO_ELAPSED: Final = -1
 """The `elapsed_ms` of a step whose length is unknown."""
 
 
+class _Packed(ABC):
+    """What rows of many users, end to end, have in common."""
+
+    __slots__ = ()
+    offsets: Tensor
+
+    @property
+    @abstractmethod
+    def num_events(self) -> int:
+        """Number N of rows."""
+
+    @property
+    def num_users(self) -> int:
+        """Number of users, those without events included."""
+        return self.offsets.shape[0] - 1
+
+    @property
+    def lengths(self) -> Tensor:
+        """(B,) events of each user."""
+        return self.offsets.diff()
+
+    @property
+    def user(self) -> Tensor:
+        """(N,) which user each row belongs to."""
+        return owner_of(self.offsets, self.num_events)
+
+
 @dataclass(frozen=True, slots=True)
-class PackedEvents:
+class PackedEvents(_Packed):
     """Events of B users, end to end.
 
     Parameters
@@ -74,19 +102,9 @@ class PackedEvents:
             )
 
     @property
-    def num_users(self) -> int:
-        """Number of users, those without events included."""
-        return self.offsets.shape[0] - 1
-
-    @property
-    def lengths(self) -> Tensor:
-        """(B,) events of each user."""
-        return self.offsets.diff()
-
-    @property
-    def user(self) -> Tensor:
-        """(N,) which user each row belongs to."""
-        return owner_of(self.offsets, self.item_index.shape[0])
+    def num_events(self) -> int:
+        """Number N of rows."""
+        return self.item_index.shape[0]
 
     @classmethod
     def from_lists(
@@ -170,7 +188,7 @@ class PackedEvents:
 
 
 @dataclass(frozen=True, slots=True)
-class PackedVectors:
+class PackedVectors(_Packed):
     """What an encoder reads: one vector per event.
 
     Parameters
@@ -192,19 +210,9 @@ class PackedVectors:
     offsets: Tensor
 
     @property
-    def num_users(self) -> int:
-        """Number of users, those without events included."""
-        return self.offsets.shape[0] - 1
-
-    @property
-    def lengths(self) -> Tensor:
-        """(B,) events of each user."""
-        return self.offsets.diff()
-
-    @property
-    def user(self) -> Tensor:
-        """(N,) which user each row belongs to."""
-        return owner_of(self.offsets, self.x.shape[0])
+    def num_events(self) -> int:
+        """Number N of rows."""
+        return self.x.shape[0]
 
     def with_x(self, x: Tensor) -> PackedVectors:
         """Return the same events with other vectors."""

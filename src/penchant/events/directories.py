@@ -154,3 +154,9 @@ def check_files(directory: Path, files: Mapping[str, Mapping[str, Any]]) -> None
                 f"{path} was altered: its SHA-256 is not the one it was written with.",
                 "Copy it again, or write it anew.",
             )
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a readable JSON file; a number that is none is a fault of the caller's."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -18,7 +18,13 @@ import polars as pl
 from penchant import __version__
 from penchant.errors import CorruptBundleError
 from penchant.events.arrays import NO_TIME, LogArrays
-from penchant.events.directories import check_files, checksums, read_manifest, writing_directory
+from penchant.events.directories import (
+    check_files,
+    checksums,
+    read_manifest,
+    write_json,
+    writing_directory,
+)
 from penchant.events.features import FeatureEncoder, ItemFeatures
 from penchant.events.summary import summary_text
 from penchant.events.vocabulary import Vocabulary
@@ -117,7 +123,7 @@ class PreparedData:
             (users if self.user_table is None else self.user_table).write_parquet(
                 path / "users.parquet"
             )
-            _write_json(path / "features.json", self.encoder.to_dict())
+            write_json(path / "features.json", self.encoder.to_dict())
             manifest = {
                 "kind": KIND,
                 "format": FORMAT,
@@ -125,7 +131,7 @@ class PreparedData:
                 **{name: self.manifest[name] for name in self.manifest if name not in _OWN},
                 "files": checksums(path),
             }
-            _write_json(path / MARKER, manifest)
+            write_json(path / MARKER, manifest)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> PreparedData:
@@ -163,11 +169,6 @@ class PreparedData:
 
 
 _OWN: Final = ("kind", "format", "version", "files")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _events_frame(log: LogArrays) -> pl.DataFrame:
