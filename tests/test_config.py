@@ -143,7 +143,7 @@ def test_section_without_a_key_is_refused_with_an_example():
         ("training.learning_rate=nan", "training.learning_rate must be a finite number but is nan"),
         ("training.schedule=up", "training.schedule must be 'constant' or 'cosine' but is \"up\""),
         ("evaluation.exclude_seen=1", "evaluation.exclude_seen must be true or false but is 1"),
-        ("training.device=gpu", "training.device must be a text of the form ^(auto|cpu|mps|"),
+        ("training.device=gpu", "training.device must be a text of the form ^(auto|cpu|cuda"),
         ("training.metric=ndcg", "training.metric must be a text of the form ^(ndcg|hit|"),
         ("interest.decay=slow", "interest.decay must be 'none', 'event', 'time' or 'both' but is"),
         ("loss.interest_share=2", "loss.interest_share must be less than or equal to 1 but is 2"),

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_a_newer_format_is_refused_by_name(tmp_path):
 
 
 def test_another_kind_is_refused(tmp_path):
-    with pytest.raises(CorruptBundleError, match="holds bundle, not prepared data"):
+    with pytest.raises(CorruptBundleError, match="holds bundle and no prepared data"):
         manifest_of(tmp_path, kind="bundle", format=1)
 
 
@@ -90,7 +91,7 @@ def test_a_cut_manifest_is_refused(tmp_path, text):
 
 
 def test_a_missing_manifest_is_refused(tmp_path):
-    with pytest.raises(CorruptBundleError, match=r"is not prepared data: it has no mark\.json"):
+    with pytest.raises(CorruptBundleError, match=r"holds no prepared data: it has no mark\.json"):
         read_manifest(tmp_path, "mark.json", "prepared data", 3)
     with pytest.raises(MissingFileError, match=r"There is no directory .*nowhere"):
         read_manifest(tmp_path / "nowhere", "mark.json", "prepared data", 3)
@@ -109,3 +110,23 @@ def test_files_that_changed_are_refused_by_name(tmp_path):
     (tmp_path / "a.bin").unlink()
     with pytest.raises(CorruptBundleError, match=r"a\.bin is missing"):
         check_files(tmp_path, files)
+
+
+def test_what_stood_there_is_put_back_when_the_new_cannot_take_its_place(tmp_path, monkeypatch):
+    with writing_directory(tmp_path / "data", "mark.json", overwrite=False) as path:
+        (path / "mark.json").write_text("old")
+    rename = Path.rename
+
+    def failing(self, target):
+        if ".old-" not in self.name and ".old-" not in Path(target).name:
+            raise OSError("disk gone")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with (
+        pytest.raises(OSError, match="disk gone"),
+        writing_directory(tmp_path / "data", "mark.json", overwrite=True) as path,
+    ):
+        (path / "mark.json").write_text("new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["data"]
+    assert (tmp_path / "data" / "mark.json").read_text() == "old"

@@ -56,7 +56,7 @@ class TrainingSettings(Settings):
     max_gradient_norm: float = Field(1.0, gt=0)
     drop_time_share: float = Field(0.1, ge=0, le=1)
     seed: int = Field(0, ge=0)
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     num_threads: int = Field(0, ge=0)
     validation_users: int = Field(0, ge=0)
     checkpoint_minutes: float = Field(10.0, ge=0)

@@ -74,9 +74,15 @@ def check_free(target: Path, marker: str, *, overwrite: bool) -> None:
 
 def _put_in_place(temporary: Path, target: Path) -> None:
     old = target.with_name(f".{target.name}.old-{os.getpid()}")
-    if target.exists():
+    has_old = target.exists()
+    if has_old:
         target.rename(old)
-    temporary.rename(target)
+    try:
+        temporary.rename(target)
+    except OSError:
+        if has_old:
+            old.rename(target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -111,7 +117,8 @@ def read_manifest(
         raise MissingFileError(f"There is no directory {path.parent}.", "Check the path.")
     if not path.is_file():
         raise CorruptBundleError(
-            f"{path.parent} is not {kind}: it has no {marker}.", "Check the path, or write it anew."
+            f"{path.parent} holds no {kind}: it has no {marker}.",
+            "Check the path, or write it anew.",
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -121,7 +128,7 @@ def read_manifest(
             f"{path} is cut or altered: {error}.", "Write the directory anew."
         ) from None
     if found_kind != kind:
-        raise CorruptBundleError(f"{path.parent} holds {found_kind}, not {kind}.")
+        raise CorruptBundleError(f"{path.parent} holds {found_kind} and no {kind}.")
     if found_format > newest_format:
         raise CorruptBundleError(
             f"{path} has format {found_format}, written by Penchant {manifest.get('version')}, but "

@@ -17,14 +17,12 @@ def choose_device(name: str = "auto") -> torch.device:
 
     Notes
     -----
-    `auto` passes over Apple's `mps`: the streaming attention sums decays in float64, which it
-    lacks.
+    Apple's `mps` is none of them: the streaming attention sums decays in float64, which it lacks.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
-    count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    available = count.get(device.type, 1)
+    available = torch.cuda.device_count() if device.type == "cuda" else 1
     if (device.index or 0) >= available:
         raise EnvironmentFault(
             f"training.device is {name}, but this machine has {available} {device.type} devices.",
