@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from penchant.model import InterestModel, Trace, elapsed_between
-from penchant.packed import NO_ELAPSED, NO_TIME, PackedEvents
+from penchant.packed import NO_ELAPSED, NO_TIME
+from penchant.sequences.packing import pack
 from penchant.sequences.targets import TargetBlock
 
 
@@ -63,7 +64,7 @@ class ModelRanker:
         known = block.log.item_index >= 0
         row_before, has_history = _last_known_rows(block, known)
         table = self.model.table()
-        events = _pack(block, known).to(table.device)
+        events = pack(block.log.where(known), table.device)
         trace, _ = self.model.forward(events, None, table)
         place = np.cumsum(known)[row_before] - 1  # row among the known events
         asked = self._trace_at(trace, place, has_history, table.device)
@@ -105,15 +106,3 @@ def _last_known_rows(block: TargetBlock, known: np.ndarray) -> tuple[np.ndarray,
     row = np.where(block.rows > 0, newest[block.rows - 1], -1)
     has_history = row >= block.starts
     return np.where(has_history, row, 0), has_history
-
-
-def _pack(block: TargetBlock, known: np.ndarray) -> PackedEvents:
-    log = block.log.where(known)
-    return PackedEvents(
-        item_index=torch.as_tensor(log.item_index),
-        event_type=torch.as_tensor(log.event_type),
-        value=torch.as_tensor(log.value),
-        time_ms=torch.as_tensor(log.time_ms),
-        context=torch.zeros((log.num_events, 0), dtype=torch.int64),
-        offsets=torch.as_tensor(log.offsets),
-    )

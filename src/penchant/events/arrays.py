@@ -83,20 +83,17 @@ class LogArrays:
         [0, 2, 2]
         """
         kept = np.concatenate([[0], np.cumsum(keep)])[self.offsets]
-        return LogArrays(
-            self.item_index[keep],
-            self.event_type[keep],
-            self.value[keep],
-            self.time_ms[keep],
-            self.part[keep],
-            kept.astype(np.int64),
-        )
+        return self.take(keep, kept.astype(np.int64))
 
     def users(self, users: np.ndarray) -> LogArrays:
         """Return the histories of the given users (indices), in that order."""
         lengths = self.lengths[users]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         rows = np.repeat(self.offsets[users] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return self.take(rows, offsets)
+
+    def take(self, rows: np.ndarray, offsets: np.ndarray) -> LogArrays:
+        """Return rows, by index or by mask, as the histories that `offsets` cut them into."""
         return LogArrays(
             self.item_index[rows],
             self.event_type[rows],

@@ -38,7 +38,7 @@ class IdentityItems(ItemEncoder):
 
 
 @item_encoders.register("features")
-class FeatureItems(ItemEncoder):
+class FeatureItems(IdentityItems):
     """One learned vector per item plus what its attributes add.
 
     Parameters
@@ -57,10 +57,7 @@ class FeatureItems(ItemEncoder):
     """
 
     def __init__(self, num_items: int, width: int, features: FeatureTable) -> None:
-        super().__init__()
-        self.num_items = num_items
-        self.vectors = nn.Embedding(num_items, width)
-        nn.init.normal_(self.vectors.weight, std=width**-0.5)
+        super().__init__(num_items, width)
         self.features = features
         self.categories = nn.ModuleList(
             nn.Embedding(size, width) for size in features.cardinalities

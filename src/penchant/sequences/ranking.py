@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 
 from penchant.errors import ShapeError
-from penchant.events.arrays import LogArrays
 from penchant.sequences.targets import TargetBlock
 
 BLOCK_CELLS: Final = 2**23
@@ -77,6 +76,7 @@ def seen_items(block: TargetBlock, event_types: Collection[int] | None = None) -
 
     Examples
     --------
+    >>> from penchant.events import LogArrays
     >>> item = np.array([7, 5, 7, 5, 4])
     >>> log = LogArrays(item, item, item, item, item, offsets=np.array([0, 4, 5]))
     >>> seen = seen_items(TargetBlock(log, np.array([0, 1]), np.array([1, 3, 4])))
@@ -145,6 +145,7 @@ def ranks(
 
     Examples
     --------
+    >>> from penchant.events import LogArrays
     >>> item = np.array([0, 2, 3])
     >>> log = LogArrays(item, item, item, item, item, np.array([0, 3]))
     >>> block = TargetBlock(log, np.array([0]), np.array([2]))
@@ -207,6 +208,7 @@ def cut_block(
 
     Examples
     --------
+    >>> from penchant.events import LogArrays
     >>> item = np.array([7, 5, 7, 5, 4])
     >>> log = LogArrays(item, item, item, item, item, offsets=np.array([0, 4, 5]))
     >>> block = TargetBlock(log, np.array([8, 9]), np.array([1, 3, 4]))
@@ -228,18 +230,7 @@ def cut_block(
         keep = _ranges(begins, ends)[1]
         offsets = np.concatenate([[0], np.cumsum(ends - begins)]).astype(np.int64)
         yield TargetBlock(
-            _take(block.log, keep, offsets),
+            block.log.take(keep, offsets),
             block.users[users],
             offsets[place] + rows - starts[chosen],
         )
-
-
-def _take(log: LogArrays, rows: np.ndarray, offsets: np.ndarray) -> LogArrays:
-    return LogArrays(
-        log.item_index[rows],
-        log.event_type[rows],
-        log.value[rows],
-        log.time_ms[rows],
-        log.part[rows],
-        offsets,
-    )

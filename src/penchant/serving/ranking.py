@@ -6,7 +6,7 @@ A ranker belongs to one bundle, never changes, and may be used from several thre
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -18,7 +18,8 @@ from penchant.bundle import Bundle
 from penchant.errors import InputError
 from penchant.events.arrays import UNKNOWN_ITEM, LogArrays, Part
 from penchant.model import ModelState, Query
-from penchant.packed import NO_TIME, PackedEvents, offsets_of
+from penchant.packed import NO_TIME
+from penchant.sequences.packing import pack
 from penchant.serving.histories import no_such_item
 
 BLOCK_CELLS = 2**23
@@ -101,26 +102,15 @@ class Ranker:
         One event per user is one step; several are one forward pass, which equals the steps.
         """
         known = log.where(log.item_index >= 0)
-        events = self._packed(known)
+        if not self.has_times:
+            known = replace(known, time_ms=np.full_like(known.time_ms, NO_TIME))
+        events = pack(known, self.table.device)
         state = self.model.initial_state(known.num_users) if state is None else state
         if known.num_events == 0:
             return state
         if (known.lengths == 1).all():
             return self.model.step(events, state, self.table)
         return self.model(events, state, self.table)[1]
-
-    def _packed(self, log: LogArrays) -> PackedEvents:
-        size = log.num_events
-        times = log.time_ms if self.has_times else np.full(size, NO_TIME, np.int64)
-        device = self.table.device
-        return PackedEvents(
-            torch.as_tensor(log.item_index, dtype=torch.int64, device=device),
-            torch.as_tensor(log.event_type, dtype=torch.int64, device=device),
-            torch.as_tensor(log.value, dtype=torch.float32, device=device),
-            torch.as_tensor(times, dtype=torch.int64, device=device),
-            torch.zeros((size, 0), dtype=torch.int64, device=device),
-            offsets_of(torch.as_tensor(log.lengths, dtype=torch.int64, device=device)),
-        )
 
     @torch.inference_mode()
     def scores(self, state: ModelState, at_ms: Sequence[int | None]) -> np.ndarray:

@@ -6,7 +6,7 @@ differentiable operations, as a function of the parameters, so that per-user gra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -91,10 +91,7 @@ class Objective(nn.Module):
         sequence = self.loss(vectors, table, model.head, targets)
         interest = sequence.new_zeros(())
         if self.interest_weight > 0 and len(batch.target_item):
-            at = self._interest_positions(batch)
-            weight = trace.attended.new_full((len(at),), 1 / len(at))
-            past = running_mean(table[batch.events.item_index], batch.events.offsets)
-            interest = self.interest_loss(trace.attended[at], past[at], table, weight)
+            interest = self.interest_loss(*self._interest_inputs(batch, trace, table))
         fill = min(len(targets.item) / self.nominal_targets, 1.0) if self.nominal_targets else 1.0
         total = (sequence + self.interest_weight * interest) * fill
         return LossTerms(total, sequence, interest), after
@@ -118,6 +115,15 @@ class Objective(nn.Module):
         )
         weight = vectors.new_full((len(item),), 1 / max(len(item), 1))
         return torch.cat([vectors, cold.expand(len(first), -1)]), Targets(item, label, weight)
+
+    def _interest_inputs(
+        self, batch: TrainingBatch, trace: Trace, table: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return what the interest loss reads at the chosen positions."""
+        at = self._interest_positions(batch)
+        past = running_mean(table[batch.events.item_index], batch.events.offsets)
+        weight = trace.attended.new_full((len(at),), 1 / len(at))
+        return trace.attended[at], past[at], table, weight
 
     def _interest_positions(self, batch: TrainingBatch) -> Tensor:
         """Return each window's last position and a random share of the others."""
@@ -181,10 +187,7 @@ class _Pair(nn.Module):
         vectors, targets = objective._queries(model, window, trace)
         total = objective.loss.reference(vectors, table, model.head, targets)
         if objective.interest_weight > 0 and len(window.target_item):
-            at = objective._interest_positions(window)
-            past = running_mean(table[window.events.item_index], window.events.offsets)
-            weight = trace.attended.new_full((len(at),), 1 / len(at))
-            reference: Callable[..., Tensor] = objective.interest_loss.reference
-            interest = reference(trace.attended[at], past[at], table, weight)
+            inputs = objective._interest_inputs(window, trace, table)
+            interest = objective.interest_loss.reference(*inputs)
             total = total + objective.interest_weight * interest
         return total
