@@ -9,6 +9,7 @@ from penchant.encoders.base import (
     state_bytes,
     state_leaves,
 )
+from penchant.encoders.linear import LinearEncoder, LinearState
 from penchant.encoders.recurrent import (
     GRUEncoder,
     LSTMEncoder,
@@ -19,6 +20,8 @@ from penchant.encoders.recurrent import (
 __all__ = [
     "GRUEncoder",
     "LSTMEncoder",
+    "LinearEncoder",
+    "LinearState",
     "MemoryKind",
     "RecurrentEncoder",
     "RecurrentState",

@@ -1,0 +1,198 @@
+"""A gated linear recurrence with a matrix memory: constant memory, parallel training.
+
+Each head keeps a matrix S of keys times values, fades it by a factor that the event itself decides,
+adds the event, and reads it with a query. Training reads whole histories in blocks, serving one
+event at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from penchant.encoders.base import SequenceEncoder, encoders
+from penchant.encoders.gated_scan import gated_scan, gated_step
+from penchant.packed import PackedVectors, last_rows
+
+GREATEST_DECAY = 20.0
+"""One event weakens the memory by at most exp(-20)."""
+
+
+class LinearState(NamedTuple):
+    """What is carried of B users.
+
+    `memory` (B, L, H, K, V) matrices of keys times values; `before` (B, L, D) what entered each
+    layer with the last event.
+    """
+
+    memory: Tensor
+    before: Tensor
+
+
+class LinearBlock(nn.Module):
+    """One layer: the recurrence, then a feed-forward network, each added to what it read.
+
+    Parameters
+    ----------
+    width
+        Width D.
+    num_heads
+        Heads H; values have width V = D / H.
+    key_width
+        Width K of keys and queries of one head.
+    half_lives
+        (H,) events after which half of a head's memory is left, at the start of training.
+    feed_forward
+        Width of the feed-forward network, in multiples of D.
+    dropout_rate
+        Dropout on what each half adds.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        key_width: int,
+        half_lives: Tensor,
+        feed_forward: int,
+        dropout_rate: float,
+    ) -> None:
+        super().__init__()
+        self.num_heads, self.key_width = num_heads, key_width
+        self.dropout_rate = dropout_rate
+        self.norm = nn.LayerNorm(width)
+        self.shift = nn.Parameter(torch.zeros(width))
+        self.sizes = [num_heads * key_width, num_heads * key_width, width, width, num_heads]
+        self.enter = nn.Linear(width, sum(self.sizes))
+        self.leave = nn.Linear(width, width)
+        self.feed_norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, feed_forward * width)
+        self.narrow = nn.Linear(feed_forward * width, width)
+        with torch.no_grad():
+            self.enter.bias.zero_()
+            self.enter.bias[-num_heads:] = torch.log(torch.expm1(math.log(2) / half_lives))
+
+    def inputs(self, x: Tensor, before: Tensor) -> tuple[Tensor, ...]:
+        """Return query, key, value, gate and log-decay of rows x and of the rows before them."""
+        mixed = torch.lerp(x, before, self.shift.sigmoid())
+        query, key, value, gate, decay = self.enter(mixed).split(self.sizes, dim=1)
+        heads = (self.num_heads, -1)
+        return (
+            F.silu(query).unflatten(1, heads) * self.key_width**-0.5,
+            F.silu(key).unflatten(1, heads),
+            value.unflatten(1, heads),
+            gate,
+            -F.softplus(decay).clamp(max=GREATEST_DECAY),
+        )
+
+    def add(self, x: Tensor, read: Tensor, gate: Tensor) -> Tensor:
+        """Return (N, D) rows with what was read (N, H, V) and the feed-forward network added."""
+        read = F.layer_norm(read, read.shape[2:]).flatten(1) * F.silu(gate)
+        x = x + F.dropout(self.leave(read), self.dropout_rate, self.training)
+        inner = F.gelu(self.widen(self.feed_norm(x)))
+        return x + F.dropout(self.narrow(inner), self.dropout_rate, self.training)
+
+
+@encoders.register("linear")
+class LinearEncoder(SequenceEncoder):
+    """A stack of gated linear recurrences with matrix memories.
+
+    Parameters
+    ----------
+    width
+        Width D of events and hidden vectors.
+    num_layers
+        Layers L.
+    num_heads
+        Heads H of each layer.
+    key_width
+        Width K of a head's keys: the memory holds K · D numbers a layer, whatever H is.
+    feed_forward
+        Width of the feed-forward networks, in multiples of D.
+    dropout_rate
+        Dropout on what each half of a layer adds.
+
+    Notes
+    -----
+    Memory per user: L · (K + 1) · D numbers. Work per event: O(L · D · (D + K)), in both forms.
+
+    References
+    ----------
+    S. Yang et al., "Gated linear attention transformers with hardware-efficient training", 2024;
+    T. Dao, A. Gu, "Transformers are SSMs", 2024, for one decay per head and event.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        num_layers: int = 2,
+        num_heads: int = 2,
+        key_width: int = 16,
+        feed_forward: int = 4,
+        dropout_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.width, self.num_heads, self.key_width = width, num_heads, key_width
+        half_lives = torch.logspace(1, 8, num_heads * num_layers, base=2).view(num_heads, -1)
+        self.layers = nn.ModuleList(
+            LinearBlock(
+                width, num_heads, key_width, half_lives[:, layer], feed_forward, dropout_rate
+            )
+            for layer in range(num_layers)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def initial_state(self, num_users: int) -> LinearState:
+        """Return zeros."""
+        zero = self.norm.weight.new_zeros(num_users, len(self.layers), self.num_heads)
+        return LinearState(
+            zero[..., None, None]
+            .expand(-1, -1, -1, self.key_width, self.width // self.num_heads)
+            .clone(),
+            zero[..., :1].expand(-1, -1, self.width).clone(),
+        )
+
+    def forward(
+        self, events: PackedVectors, state: LinearState | None = None
+    ) -> tuple[Tensor, LinearState]:
+        """Read all events; users without events keep their state."""
+        carried = self.initial_state(events.num_users) if state is None else state
+        x, user = events.x, events.user
+        if len(x) == 0:
+            return x, carried
+        starts = events.offsets[:-1][events.lengths > 0]
+        is_here = events.lengths > 0
+        memories, befores = [], []
+        for index, layer in enumerate(self.layers):
+            normed = layer.norm(x)
+            before = normed.roll(1, 0).index_copy(0, starts, carried.before[is_here, index])
+            query, key, value, gate, log_decay = layer.inputs(normed, before)
+            read, memory = gated_scan(
+                query,
+                key,
+                value,
+                log_decay,
+                events.offsets,
+                user,
+                None if state is None else state.memory[:, index],
+            )
+            memories.append(memory)
+            befores.append(last_rows(normed, events.offsets, carried.before[:, index]))
+            x = layer.add(x, read, gate)
+        return self.norm(x), LinearState(torch.stack(memories, 1), torch.stack(befores, 1))
+
+    def step(self, events: PackedVectors, state: LinearState) -> tuple[Tensor, LinearState]:
+        """Read one event per user."""
+        x, memories, befores = events.x, [], []
+        for index, layer in enumerate(self.layers):
+            normed = layer.norm(x)
+            query, key, value, gate, log_decay = layer.inputs(normed, state.before[:, index])
+            read, memory = gated_step(query, key, value, log_decay, state.memory[:, index])
+            memories.append(memory)
+            befores.append(normed)
+            x = layer.add(x, read, gate)
+        return self.norm(x), LinearState(torch.stack(memories, 1), torch.stack(befores, 1))
