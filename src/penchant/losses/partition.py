@@ -7,6 +7,7 @@ both, and forgotten.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import torch
@@ -17,6 +18,12 @@ BLOCK_SCORES: Final = 1_000_000
 """Scores held at once (4 MB in float32).
 
 Such a block stays in the cache between its three matrix products.
+"""
+
+BITS: Final = math.log2(math.e)
+"""Scores are taken in bits: on a processor exp2 costs a third of exp, which was the dearest pass.
+
+Whatever scales a whole row is applied to its query, not to its scores: a pass less over the block.
 """
 
 
@@ -30,21 +37,22 @@ class _LogPartition(torch.autograd.Function):
         partition = torch.empty_like(weight)
         grads = [torch.zeros_like(part) for part in (queries, table, bias)] if needs else []
         scores = queries.new_empty(min(block, len(queries)), len(table))
+        bits_bias = bias * BITS
         for start in range(0, len(queries), block):
             rows = slice(start, start + block)
             query = queries[rows]
             share = scores[: len(query)]
-            torch.addmm(bias, query, table.T, out=share)  # (C, I)
+            torch.addmm(bits_bias, query * BITS, table.T, out=share)  # (C, I)
             greatest = share.amax(1, keepdim=True)
-            share.sub_(greatest).exp_()
-            total = share.sum(1, keepdim=True)
-            partition[rows] = (total.log() + greatest).squeeze(1)
+            share.sub_(greatest).exp2_()
+            total = share.sum(1)
+            partition[rows] = total.log() + greatest.squeeze(1) / BITS
             if needs:
-                scale = weight[rows].unsqueeze(1) / total
-                share.mul_(scale)  # (C, I) gradient of the weighted sum by the scores
+                scale = weight[rows] / total  # times share: the gradient by the scores
                 torch.mm(share, table, out=grads[0][rows])
-                grads[1].addmm_(share.T, query)
-                grads[2].add_(share.sum(0))
+                grads[0][rows].mul_(scale.unsqueeze(1))
+                grads[1].addmm_(share.T, query * scale.unsqueeze(1))
+                grads[2].addmv_(share.T, scale)
         ctx.save_for_backward(*grads)
         ctx.mark_non_differentiable(partition)
         return partition @ weight, partition
