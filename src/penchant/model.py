@@ -6,16 +6,21 @@ else: a value that comes in and goes out. What is stored, and when, is not decid
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from penchant.encoders import SequenceEncoder, state_bytes
+from penchant.encoders import SequenceEncoder, WindowEncoder, state_bytes
 from penchant.heads import Head
 from penchant.interest import InterestAttention, Readout, RunningSum
 from penchant.items import BehaviourInput, ItemEncoder
 from penchant.packed import NO_ELAPSED, NO_TIME, PackedEvents, PackedVectors, last_rows
+
+
+Form = Callable[[PackedVectors, Any], tuple[Tensor, Any]]
+"""`forward` or `step` of an encoder."""
 
 
 class ModelState(NamedTuple):
@@ -153,8 +158,7 @@ class InterestModel(nn.Module):
             What the memory shows after each event, and the memory after the last.
         """
         state = self.initial_state(events.num_users) if state is None else state
-        vectors = self._vectors(events, state, table)
-        hidden, encoder = self.encoder(vectors, state.encoder)
+        vectors, hidden, encoder = self._encoded(events, state, table, self.encoder.forward)
         attended, attention = self.interest(vectors, hidden, state.attention)
         return Trace(attended, hidden), self._next(events, state, encoder, attention, hidden)
 
@@ -163,8 +167,7 @@ class InterestModel(nn.Module):
     ) -> ModelState:
         """Fold one event per user (N = B) in constant time."""
         assert events.item_index.shape[0] == events.num_users, "a step takes one event per user"
-        vectors = self._vectors(events, state, table)
-        hidden, encoder = self.encoder.step(vectors, state.encoder)
+        vectors, hidden, encoder = self._encoded(events, state, table, self.encoder.step)
         _, attention = self.interest.step(vectors, hidden, state.attention)
         return self._next(events, state, encoder, attention, hidden)
 
@@ -188,6 +191,28 @@ class InterestModel(nn.Module):
     def scores(self, vectors: Tensor, table: Tensor | None = None) -> Tensor:
         """Return (M, I) scores of all items for interest vectors (M, D)."""
         return self.head(vectors, self.table() if table is None else table)
+
+    def _encoded(
+        self, events: PackedEvents, state: ModelState, table: Tensor | None, form: Form
+    ) -> tuple[PackedVectors, Tensor, Any]:
+        """Return vectors and hidden vectors of the events, and the encoder's state after them."""
+        if not isinstance(self.encoder, WindowEncoder):
+            vectors = self._vectors(events, state, table)
+            return vectors, *form(vectors, state.encoder)
+        shown = state.encoder.show(events, state.last_time_ms)
+        before = state._replace(
+            last_time_ms=shown.before_ms, num_events=state.num_events - shown.num_kept
+        )
+        vectors = self._vectors(shown.events, before, table)
+        hidden = self.encoder.encode(vectors)
+        after = state.encoder.after(shown)
+        if len(hidden) == events.num_events:
+            return vectors, hidden, after
+        new = shown.is_new.nonzero().squeeze(1)
+        vectors = PackedVectors(
+            vectors.x[new], vectors.elapsed_ms[new], vectors.is_first[new], events.offsets
+        )
+        return vectors, hidden[new], after
 
     def _vectors(
         self, events: PackedEvents, state: ModelState, table: Tensor | None

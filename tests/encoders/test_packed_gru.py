@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from penchant.encoders import encoders
-from penchant.encoders.recurrent import plain_recurrence
+from penchant.encoders.plain import plain_operations
 from penchant.packed import PackedVectors, offsets_of
 
 
@@ -30,7 +30,7 @@ def test_own_backward_equals_that_of_torch(lengths: list[int], num_layers: int) 
         return output, state.hidden, *torch.autograd.grad(loss, [x, hidden, *encoder.parameters()])
 
     own = outcome()
-    with plain_recurrence():
+    with plain_operations():
         plain = outcome()
     for left, right in zip(own, plain, strict=True):
         torch.testing.assert_close(left, right, rtol=1e-9, atol=1e-9)

@@ -16,8 +16,11 @@ from penchant.encoders.recurrent import (
     RecurrentEncoder,
     SimpleRecurrentEncoder,
 )
+from penchant.encoders.transformer import TransformerEncoder
+from penchant.encoders.window import EventWindow, WindowEncoder
 
 __all__ = [
+    "EventWindow",
     "GRUEncoder",
     "LSTMEncoder",
     "LinearEncoder",
@@ -27,6 +30,8 @@ __all__ = [
     "RecurrentState",
     "SequenceEncoder",
     "SimpleRecurrentEncoder",
+    "TransformerEncoder",
+    "WindowEncoder",
     "encoders",
     "map_state",
     "state_bytes",

@@ -6,9 +6,7 @@ step is spent on padding, and keeps the carried state a value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -18,24 +16,13 @@ from torch.nn.utils.rnn import PackedSequence
 
 from penchant.encoders.base import RecurrentState, SequenceEncoder, encoders
 from penchant.encoders.packed_gru import packed_gru
+from penchant.encoders.plain import is_plain
 from penchant.packed import PackedVectors
 
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 Carried = Tensor | tuple[Tensor, Tensor]
 """What torch carries from step to step, (L, B', D): hidden vectors, with cells for the LSTM."""
-
-_plain: ContextVar[bool] = ContextVar("plain recurrence", default=False)
-
-
-@contextmanager
-def plain_recurrence() -> Iterator[None]:
-    """Within it, encoders use torch's own recurrences, which can be differentiated twice."""
-    token = _plain.set(True)
-    try:
-        yield
-    finally:
-        _plain.reset(token)
 
 
 class TimeMajor(NamedTuple):
@@ -184,7 +171,7 @@ class GRUEncoder(RecurrentEncoder):
 
     def _run(self, x: Tensor, layout: TimeMajor, carried: Carried) -> tuple[Tensor, Carried]:
         """Use the layer with its own backward where it pays: in training, on a CPU."""
-        if _plain.get() or x.is_cuda or not torch.is_grad_enabled():
+        if is_plain() or x.is_cuda or not torch.is_grad_enabled():
             return super()._run(x, layout, carried)
         assert isinstance(carried, Tensor), "a GRU carries no cell"
         starts = layout.sizes.cumsum(0) - layout.sizes

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from penchant.encoders.recurrent import plain_recurrence
+from penchant.encoders.plain import plain_operations
 from penchant.errors import ConfigError
 from penchant.heads import LabelRule
 from penchant.losses import InterestLoss, Loss, Targets, running_mean
@@ -162,7 +162,7 @@ def user_loss(
     1.
     """
     pair = _Pair(objective, model)
-    with plain_recurrence():
+    with plain_operations():
         return functional_call(pair, dict(parameters), (window,))
 
 

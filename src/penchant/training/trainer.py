@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from penchant.config import Config
-from penchant.encoders import map_state
+from penchant.encoders import EventWindow, map_state
 from penchant.errors import TrainingDivergedError, TrainingInterrupted
 from penchant.evaluation.calibration import LOWER_IS_BETTER
 from penchant.events import PreparedData
@@ -177,7 +177,10 @@ class Trainer:
         """Return what the batch before left of the users that go on in this one."""
         if not batch.carries:
             return None
-        return map_state(self._carried, lambda leaf: leaf[: batch.events.num_users])
+        kept: ModelState = map_state(self._carried, lambda leaf: leaf[: batch.events.num_users])
+        if isinstance(kept.encoder, EventWindow):  # a chunk is read without the one before it
+            return kept._replace(encoder=kept.encoder.emptied())
+        return kept
 
     def _set_learning_rate(self) -> float:
         settings, position = self.config.training, self.position

@@ -1,0 +1,169 @@
+"""Encoders whose memory is a window of raw events, and that window.
+
+A window encoder is a pure function of the events it is shown; what it has read it does not carry.
+So the model keeps a user's last events, and shows them again before the new ones.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from penchant.encoders.base import SequenceEncoder
+from penchant.packed import NO_TIME, PackedEvents, PackedVectors, offsets_of, owner_of
+
+EMPTY = -1
+"""The item of a place in a window that holds no event."""
+
+
+class Shown(NamedTuple):
+    """What stands in a window, then new events, end to end.
+
+    `events` of all users; `is_new` (N + kept,) which rows are new; `num_kept` (B,) rows of each
+    user that are not; `before_ms` (B,) the time of the event before each user's first row.
+    """
+
+    events: PackedEvents
+    is_new: Tensor
+    num_kept: Tensor
+    before_ms: Tensor
+
+
+class EventWindow(NamedTuple):
+    """The last W events of B users, the newest at the end, empty places before them.
+
+    `item_index` (B, W) int32, `EMPTY` where there is no event; `event_type` (B, W) int16; `value`
+    (B, W) float32; `time_ms` (B, W) int64; `before_ms` (B,) int64 the time of the event before the
+    oldest one kept. 18 bytes an event.
+    """
+
+    item_index: Tensor
+    event_type: Tensor
+    value: Tensor
+    time_ms: Tensor
+    before_ms: Tensor
+
+    @classmethod
+    def empty(cls, num_users: int, size: int, device: torch.device) -> EventWindow:
+        """Return windows without events."""
+
+        def full(fill: float, dtype: torch.dtype) -> Tensor:
+            return torch.full((num_users, size), fill, dtype=dtype, device=device)
+
+        return cls(
+            full(EMPTY, torch.int32),
+            full(0, torch.int16),
+            full(0.0, torch.float32),
+            full(NO_TIME, torch.int64),
+            torch.full((num_users,), NO_TIME, dtype=torch.int64, device=device),
+        )
+
+    @property
+    def num_kept(self) -> Tensor:
+        """(B,) events in each window."""
+        return (self.item_index != EMPTY).sum(1)
+
+    def emptied(self) -> EventWindow:
+        """Return windows of the same size without events."""
+        num_users, size = self.item_index.shape
+        return self.empty(num_users, size, self.item_index.device)
+
+    def show(self, events: PackedEvents, last_time_ms: Tensor) -> Shown:
+        """Return kept events followed by new ones; `last_time_ms` (B,) is that of the newest."""
+        kept = self.num_kept
+        before_ms = torch.where(kept > 0, self.before_ms, last_time_ms)
+        if not int(kept.sum()):
+            is_new = torch.ones_like(events.item_index, dtype=torch.bool)
+            return Shown(events, is_new, kept, before_ms)
+        source, offsets = _joined(kept, self.item_index.shape[1], events.offsets)
+        item_index, event_type, value, time_ms = (pool[source] for pool in self._pools(events))
+        no_context = events.context.new_zeros(len(source), 0)
+        shown = PackedEvents(item_index, event_type, value, time_ms, no_context, offsets)
+        return Shown(shown, source >= self.item_index.numel(), kept, before_ms)
+
+    def after(self, shown: Shown) -> EventWindow:
+        """Return the windows once the new events have been read."""
+        events, size = shown.events, self.item_index.shape[1]
+        lengths = events.lengths
+        row = events.offsets[1:].unsqueeze(1) - size + torch.arange(size, device=lengths.device)
+        is_event = row >= events.offsets[:-1].unsqueeze(1)  # (B, W)
+        row = row.clamp(min=0)
+
+        def last(column: Tensor, like: Tensor, empty: float) -> Tensor:
+            if len(column) == 0:
+                return torch.full_like(like, empty)
+            return torch.where(is_event, column[row], empty).to(like.dtype)
+
+        earlier = (events.offsets[1:] - size - 1).clamp(min=0)
+        is_cut = lengths > size
+        before_ms = events.time_ms[earlier] if len(events.time_ms) else shown.before_ms
+        return EventWindow(
+            last(events.item_index, self.item_index, EMPTY),
+            last(events.event_type, self.event_type, 0),
+            last(events.value, self.value, 0.0),
+            last(events.time_ms, self.time_ms, NO_TIME),
+            torch.where(is_cut, before_ms, shown.before_ms),
+        )
+
+    def _pools(self, events: PackedEvents) -> tuple[Tensor, ...]:
+        """Return the columns of all places of all windows, then of the new events."""
+        new = (events.item_index, events.event_type, events.value, events.time_ms)
+        return tuple(
+            torch.cat([kept.flatten().to(column.dtype), column])
+            for kept, column in zip(self[:4], new, strict=True)
+        )
+
+
+def _joined(kept: Tensor, size: int, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows of a pool of B windows of a size and then N new events, and their offsets.
+
+    Examples
+    --------
+    >>> _joined(torch.tensor([2, 0]), 3, torch.tensor([0, 1, 2]))
+    (tensor([1, 2, 6, 7]), tensor([0, 3, 4]))
+    """
+    both = offsets_of(kept + offsets.diff())
+    user = owner_of(both, int(both[-1]))
+    age = torch.arange(len(user), device=user.device) - both[user]
+    from_window = user * size + size - kept[user] + age
+    from_new = len(kept) * size + offsets[user] + age - kept[user]
+    return torch.where(age < kept[user], from_window, from_new), both
+
+
+class WindowEncoder(SequenceEncoder):
+    """A pure function of a user's last events.
+
+    Notes
+    -----
+    The state is the window of raw events that the model keeps; the encoder itself reads what it is
+    shown and nothing else.
+    """
+
+    memory_kind = "window"
+
+    @property
+    @abstractmethod
+    def reach(self) -> int:
+        """Newest events, the present one included, on which a hidden vector depends."""
+
+    @abstractmethod
+    def encode(self, events: PackedVectors) -> Tensor:
+        """Return (N, D) the hidden vector of each event, from it and those before it."""
+
+    def initial_state(self, num_users: int) -> EventWindow:
+        """Return empty windows of the `reach` - 1 events that a next one needs."""
+        device = next(self.parameters()).device
+        return EventWindow.empty(num_users, self.reach - 1, device)
+
+    def forward(
+        self, events: PackedVectors, state: EventWindow | None = None
+    ) -> tuple[Tensor, EventWindow]:
+        """Read events among which those of the window already are; the window is given back."""
+        return self.encode(events), self.initial_state(events.num_users) if state is None else state
+
+    def step(self, events: PackedVectors, state: EventWindow) -> tuple[Tensor, EventWindow]:
+        """Read one event per user as if it were the first; the model shows the window as well."""
+        return self.encode(events), state
