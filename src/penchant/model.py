@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from penchant.clock import elapsed_between
 from penchant.encoders import SequenceEncoder, WindowEncoder, state_bytes
 from penchant.heads import Head
 from penchant.interest import InterestAttention, Readout, RunningSum
 from penchant.items import BehaviourInput, ItemEncoder
-from penchant.packed import NO_ELAPSED, NO_TIME, PackedEvents, PackedVectors, last_rows
-
+from penchant.packed import NO_TIME, PackedEvents, PackedVectors, last_rows
 
 Form = Callable[[PackedVectors, Any], tuple[Tensor, Any]]
 """`forward` or `step` of an encoder."""
@@ -175,17 +175,18 @@ class InterestModel(nn.Module):
         """Return what memories show (N = B)."""
         return Trace(self.interest.attended(state.attention), state.hidden)
 
-    def readout(self, trace: Trace, elapsed_ms: Tensor) -> Tensor:
-        """Return (M, D) interest vectors, `elapsed_ms` (M,) after the last event.
+    def readout(self, trace: Trace, elapsed_ms: Tensor, at_ms: Tensor | None = None) -> Tensor:
+        """Return (M, D) interest vectors, `elapsed_ms` (M,) after the last event, at `at_ms` (M,).
 
-        `NO_ELAPSED` where unknown.
+        `NO_ELAPSED` and `NO_TIME` where unknown.
         """
-        return self.readout_layers(trace.attended, trace.hidden, elapsed_ms)
+        return self.readout_layers(trace.attended, trace.hidden, elapsed_ms, at_ms)
 
     def read(self, state: ModelState, query: Query) -> Interest:
         """Return the interest of B users when asked; no history is folded."""
         elapsed_ms = elapsed_between(state.last_time_ms, query.at_ms)
-        vectors = self.readout(self.trace_of(state), elapsed_ms).unsqueeze(1)  # (B, 1, D)
+        vectors = self.readout(self.trace_of(state), elapsed_ms, query.at_ms)  # (B, D)
+        vectors = vectors.unsqueeze(1)  # (B, 1, D)
         return Interest(vectors, torch.ones_like(vectors[:, :, 0]))
 
     def scores(self, vectors: Tensor, table: Tensor | None = None) -> Tensor:
@@ -224,9 +225,10 @@ class InterestModel(nn.Module):
         starts[events.offsets[:-1][events.lengths > 0]] = True
         user = events.user
         before = torch.where(starts, state.last_time_ms[user], events.time_ms.roll(1))
+        elapsed_ms = elapsed_between(before, events.time_ms)
         return PackedVectors(
-            self.behaviour(item_vectors, events),
-            elapsed_between(before, events.time_ms),
+            self.behaviour(item_vectors, events, elapsed_ms),
+            elapsed_ms,
             starts & (state.num_events[user] == 0),
             events.offsets,
         )
@@ -247,18 +249,3 @@ class InterestModel(nn.Module):
             last_rows(events.time_ms, events.offsets, state.last_time_ms),
             state.num_events + events.lengths,
         )
-
-
-def elapsed_between(before_ms: Tensor, after_ms: Tensor) -> Tensor:
-    """Return (N,) milliseconds between two times.
-
-    0 where they run backwards, `NO_ELAPSED` where one is unknown.
-
-    Examples
-    --------
-    >>> before = torch.tensor([1_000, NO_TIME, 5_000])
-    >>> elapsed_between(before, torch.tensor([4_000, 4_000, 4_000])).tolist()
-    [3000, -1, 0]
-    """
-    known = (before_ms != NO_TIME) & (after_ms != NO_TIME)
-    return torch.where(known, (after_ms - before_ms).clamp(min=0), NO_ELAPSED)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from penchant.interest import ElapsedTime, Readout, elapsed_bucket
+from penchant.errors import ConfigError
+from penchant.interest import Readout
+from penchant.packed import NO_TIME
 
 
 def parts(rows: int = 3, width: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -29,16 +32,28 @@ def test_time_of_asking_counts_only_when_it_is_switched_on() -> None:
         assert same is not query_time
 
 
-def test_gaps_beyond_the_trained_range_are_read_as_the_longest_trained() -> None:
-    elapsed = ElapsedTime(2)
-    torch.nn.init.normal_(elapsed.vectors.weight)
-    elapsed.fit_range(torch.tensor([-1, 5_000, 60_000]))
-    found = elapsed(torch.tensor([60_000, 10**12, 0, 5_000, -1]))
-    assert torch.equal(found[0], found[1])
-    assert torch.equal(found[2], found[3])
-    assert not torch.equal(found[4], found[3])  # unknown is a bucket of its own
+@pytest.mark.parametrize("looks", [True, False])
+def test_the_hour_of_asking_counts_only_when_the_calendar_is_switched_on(looks: bool) -> None:
+    attended, hidden = parts()
+    readout = Readout(4, query_time=False, query_calendar=looks).eval()
+    for parameter in readout.parameters():
+        torch.nn.init.normal_(parameter)
+    elapsed = torch.tensor([9, 9, 9])
+    at_seven, at_eight = (torch.full((3,), hour * 3_600_000) for hour in (7, 8))
+    seven, eight = (readout(attended, hidden, elapsed, at_ms) for at_ms in (at_seven, at_eight))
+    assert torch.equal(seven, eight) is not looks
+    unknown = readout(attended, hidden, elapsed, torch.full((3,), NO_TIME))
+    assert torch.equal(readout(attended, hidden, elapsed), unknown)
+    assert torch.equal(unknown, seven) is not looks
 
 
-def test_buckets_rise_with_the_gap() -> None:
-    gaps = torch.logspace(0, 12, 60, dtype=torch.float64).long()
-    assert (elapsed_bucket(gaps).diff() >= 0).all()
+def test_a_readout_tells_whether_it_depends_on_the_time_of_asking() -> None:
+    assert Readout(4).depends_on_time
+    assert Readout(4, query_time=False, query_calendar=True).depends_on_time
+    assert not Readout(4, query_time=False).depends_on_time
+    assert not Readout(4, hidden_factor=0).depends_on_time  # there is nothing that reads it
+
+
+def test_a_calendar_that_no_layer_reads_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"query_calendar needs .* readout\.hidden_factor is 0"):
+        Readout(4, hidden_factor=0, query_calendar=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from penchant.items import BehaviourInput, FeatureItems, FeatureTable, IdentityItems, ItemEncoder
-from penchant.packed import PackedEvents
+from penchant.packed import NO_TIME, PackedEvents
 from penchant.testing import LawBroken, check_items
 
 
@@ -67,7 +67,21 @@ def test_values_count_relative_to_the_training_part_and_a_missing_one_is_no_zero
     with torch.no_grad():
         behaviour.value.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 10.0]]))  # type: ignore[union-attr]
     events = PackedEvents.from_lists([[0, 0, 0]], values=[[2.0, 5.0, float("nan")]])
-    assert behaviour(torch.zeros(3, 2), events).tolist() == [[0, 0], [5.0 - 2, 0], [0, 10]]
+    gaps = torch.tensor([-1, 0, 0])
+    assert behaviour(torch.zeros(3, 2), events, gaps).tolist() == [[0, 0], [5.0 - 2, 0], [0, 10]]
+
+
+def test_the_time_of_an_event_counts_as_gap_and_as_calendar_where_switched_on() -> None:
+    behaviour = BehaviourInput(2, use_value=False, use_elapsed=True, use_calendar=True)
+    six_days, gaps = 6 * 86_400_000, torch.tensor([-1, 0, 1_000])
+    events = PackedEvents.from_lists([[0, 0, 0]], times_ms=[[NO_TIME, 0, six_days]])
+    assert behaviour(torch.zeros(3, 2), events, gaps).tolist() == [[0, 0]] * 3
+    with torch.no_grad():
+        behaviour.elapsed.vectors.weight[[0, 1, 3], 0] = torch.tensor([1.0, 2.0, 4.0])
+        behaviour.calendar.hours.weight[[0, 1], 1] = torch.tensor([8.0, 16.0])
+        behaviour.calendar.weekdays.weight[[0, 3, 4], 1] = torch.tensor([32.0, 64.0, 128.0])
+    found = behaviour(torch.zeros(3, 2), events, gaps).tolist()
+    assert found == [[1, 8 + 32], [2, 16 + 128], [4, 16 + 64]]  # 1970 began on a Thursday
 
 
 def test_one_kind_of_behaviour_needs_no_vector() -> None:

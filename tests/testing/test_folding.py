@@ -21,6 +21,7 @@ READOUTS = {
     "join": {"hidden_factor": 0, "query_time": False},
     "layers": {"hidden_factor": 2, "query_time": False},
     "layers and time": {"hidden_factor": 1, "query_time": True},
+    "layers and calendar": {"hidden_factor": 1, "query_calendar": True},
 }
 
 
@@ -37,7 +38,7 @@ def build_model(encoder: str, attention: str, readout: str, decay: Decay = "both
     return shaken(
         InterestModel(
             IdentityItems(13, WIDTH),
-            BehaviourInput(WIDTH),
+            BehaviourInput(WIDTH, use_elapsed=True, use_calendar=True),
             encoders.build(encoder, {"num_layers": 2}, width=WIDTH),
             attentions.build(attention, {"decay": decay}, width=WIDTH),
             Readout(WIDTH, **READOUTS[readout]),

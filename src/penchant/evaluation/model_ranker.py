@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from penchant.model import InterestModel, Trace, elapsed_between
-from penchant.packed import NO_ELAPSED, NO_TIME
+from penchant.clock import elapsed_between
+from penchant.model import InterestModel, Trace
+from penchant.packed import NO_TIME
 from penchant.sequences.packing import pack
 from penchant.sequences.targets import TargetBlock
 
@@ -44,7 +45,7 @@ class ModelRanker:
         device: torch.device | str | None = None,
     ) -> None:
         self.model = model if device is None else model.to(device)
-        self.query_time = query_time and model.readout_layers.query_time
+        self.query_time = query_time and model.readout_layers.depends_on_time
 
     def score(self, block: TargetBlock) -> np.ndarray:
         """Return (M, I) scores from one `forward` over the block's histories.
@@ -68,8 +69,10 @@ class ModelRanker:
         trace, _ = self.model.forward(events, None, table)
         place = np.cumsum(known)[row_before] - 1  # row among the known events
         asked = self._trace_at(trace, place, has_history, table.device)
-        elapsed_ms = self._elapsed(block, row_before, has_history).to(table.device)
-        return self.model.readout(asked, elapsed_ms), table
+        before_ms = np.where(has_history, block.log.time_ms[row_before], NO_TIME)
+        at_ms = block.times_ms if self.query_time else np.full(len(block.rows), NO_TIME)
+        before, at = (torch.as_tensor(times, device=table.device) for times in (before_ms, at_ms))
+        return self.model.readout(asked, elapsed_between(before, at), at), table
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -89,15 +92,6 @@ class ModelRanker:
         empty = self.model.trace_of(self.model.initial_state(1))
         rows = torch.as_tensor(np.where(has_history, place + 1, 0), device=device)
         return Trace(*(torch.cat([e, t])[rows] for e, t in zip(empty, trace, strict=True)))
-
-    def _elapsed(
-        self, block: TargetBlock, row_before: np.ndarray, has_history: np.ndarray
-    ) -> Tensor:
-        """Return (M,) milliseconds from the last event to the time of asking."""
-        if not self.query_time:
-            return torch.full((len(block.rows),), NO_ELAPSED, dtype=torch.int64)
-        before = np.where(has_history, block.log.time_ms[row_before], NO_TIME)
-        return elapsed_between(torch.as_tensor(before), torch.as_tensor(block.times_ms))
 
 
 def _last_known_rows(block: TargetBlock, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,6 @@ from penchant.interest.attention import (
     MultiHeadAttention,
     attentions,
 )
-from penchant.interest.elapsed import ElapsedTime, elapsed_bucket
 from penchant.interest.readout import Readout
 from penchant.interest.streaming import RunningSum, advance, empty_sum, merge, scan
 
@@ -19,14 +18,12 @@ __all__ = [
     "AdditiveAttention",
     "Decay",
     "DotProductAttention",
-    "ElapsedTime",
     "InterestAttention",
     "MultiHeadAttention",
     "Readout",
     "RunningSum",
     "advance",
     "attentions",
-    "elapsed_bucket",
     "empty_sum",
     "merge",
     "scan",

@@ -45,7 +45,7 @@ class TrainingBatch:
     first_item
         (B,) int64 each user's first item ever, to be predicted from nothing; -1 where this window
         does not start the history.
-    first_value, first_type
+    first_value, first_type, first_time_ms
         (B,) float32 and int64, what that event carries; they mean nothing where there is none.
     carries
         Whether the users are the first users of the batch before and continue there.
@@ -59,6 +59,7 @@ class TrainingBatch:
     first_item: Tensor
     first_value: Tensor
     first_type: Tensor
+    first_time_ms: Tensor
     carries: bool
 
     @property
@@ -77,6 +78,7 @@ class TrainingBatch:
             self.first_item.to(device),
             self.first_value.to(device),
             self.first_type.to(device),
+            self.first_time_ms.to(device),
             self.carries,
         )
 
@@ -180,7 +182,8 @@ class TrainingLoader:
         ends = np.cumsum(lengths)
         rows = np.repeat(self._start[users] + before - (ends - lengths), lengths)
         rows = rows + np.arange(len(rows))
-        shown = np.repeat(hide.random(len(users)) >= self.drop_time_share, lengths)
+        is_shown = hide.random(len(users)) >= self.drop_time_share
+        shown = np.repeat(is_shown, lengths)
         starts = (number == 0) & self._is_whole[users]
         index, after = torch.from_numpy(rows), torch.from_numpy(rows + 1)
         first = torch.from_numpy(self._first_row[users])
@@ -201,6 +204,7 @@ class TrainingLoader:
             torch.where(torch.from_numpy(starts), columns.item[first], -1),
             columns.value[first],
             columns.type[first],
+            torch.where(torch.from_numpy(is_shown), columns.time_ms[first], NO_TIME),
             carries=number > 0,
         )
 

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from penchant.clock import elapsed_between
 from penchant.encoders import SequenceEncoder
 from penchant.interest import InterestAttention
-from penchant.model import InterestModel
-from penchant.packed import PackedEvents, PackedVectors, offsets_of
+from penchant.model import InterestModel, Trace
+from penchant.packed import NO_TIME, PackedEvents, PackedVectors, offsets_of
 
 LENGTHS = (3, 0, 1, 71, 2, 34)
 """Irregular on purpose.
@@ -142,7 +143,7 @@ def attention_subject(attention: InterestAttention, width: int, seed: int = 0) -
 def model_subject(model: InterestModel, seed: int = 0) -> Subject:
     """Return a whole model as a subject.
 
-    Its outputs are interest vectors one second after each event.
+    Its outputs are interest vectors one second after each event. Some times are unknown.
     """
     draw = torch.Generator().manual_seed(seed)
     size = sum(LENGTHS)
@@ -151,19 +152,24 @@ def model_subject(model: InterestModel, seed: int = 0) -> Subject:
         torch.randn(size, generator=draw),
         torch.randint(1_000_000_000, (size,), generator=draw).cumsum(0),
     )
+    pool[2][5::11] = NO_TIME
 
     def events(pool: tuple[Tensor, ...], offsets: Tensor) -> PackedEvents:
         item, value, time_ms = pool
         nothing = torch.zeros_like(item)
         return PackedEvents(item, nothing, value, time_ms, nothing[:, None][:, :0], offsets)
 
+    def asked(trace: Trace, time_ms: Tensor) -> Tensor:
+        at_ms = torch.where(time_ms == NO_TIME, NO_TIME, time_ms + 1_000)
+        return model.readout(trace, elapsed_between(time_ms, at_ms), at_ms)
+
     def fold(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
         trace, after = model(events(pool, offsets), state)
-        return model.readout(trace, torch.full_like(pool[0], 1_000)), after
+        return asked(trace, pool[2]), after
 
     def step(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
         after = model.step(events(pool, offsets), state)
-        return model.readout(model.trace_of(after), torch.full_like(pool[0], 1_000)), after
+        return asked(model.trace_of(after), pool[2]), after
 
     return Subject(type(model).__name__, pool, model.initial_state, fold, step)
 

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from penchant.clock import elapsed_between
 from penchant.encoders.plain import plain_operations
 from penchant.errors import ConfigError
 from penchant.heads import LabelRule
 from penchant.losses import InterestLoss, Loss, Targets, running_mean
-from penchant.model import InterestModel, ModelState, Trace, elapsed_between
-from penchant.packed import NO_ELAPSED
+from penchant.model import InterestModel, ModelState, Trace
+from penchant.packed import NO_ELAPSED, NO_TIME
 from penchant.sequences.loader import TrainingBatch
 
 
@@ -101,11 +102,10 @@ class Objective(nn.Module):
     ) -> tuple[Tensor, Targets]:
         """Return the interest vectors before each target, and the targets; first events last."""
         elapsed_ms = elapsed_between(batch.events.time_ms, batch.target_time_ms)
-        vectors = model.readout(trace, elapsed_ms)
+        vectors = model.readout(trace, elapsed_ms, batch.target_time_ms)
         starts = batch.first_item >= 0
         first = batch.first_item[starts]
-        nobody = model.trace_of(model.initial_state(1))
-        cold = model.readout(nobody, elapsed_ms.new_full((1,), NO_ELAPSED))
+        cold = self._cold(model, batch.first_time_ms[starts])
         item = torch.cat([batch.target_item, first])
         label = torch.cat(
             [
@@ -115,6 +115,13 @@ class Objective(nn.Module):
         )
         weight = vectors.new_full((len(item),), 1 / max(len(item), 1))
         return torch.cat([vectors, cold.expand(len(first), -1)]), Targets(item, label, weight)
+
+    def _cold(self, model: InterestModel, at_ms: Tensor) -> Tensor:
+        """Return (F, D) or, where the time of asking is not looked at, (1, D) without history."""
+        nobody = model.trace_of(model.initial_state(1))
+        asked = at_ms if model.readout_layers.query_calendar else at_ms.new_full((1,), NO_TIME)
+        rows = torch.zeros_like(asked)
+        return model.readout(nobody.rows(rows), torch.full_like(asked, NO_ELAPSED), asked)
 
     def _interest_inputs(
         self, batch: TrainingBatch, trace: Trace, table: Tensor

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from penchant.clock import ElapsedTime, elapsed_between
 from penchant.config import Config, build_labels, build_loss, build_model
 from penchant.errors import ConfigError
 from penchant.events import LogArrays, Part, PreparedData
-from penchant.interest import ElapsedTime
-from penchant.model import InterestModel, elapsed_between
+from penchant.model import InterestModel
 from penchant.training.devices import choose_device
 from penchant.training.objective import Objective
 
