@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from penchant.dropout import dropout
 from penchant.encoders.base import SequenceEncoder, encoders
 from penchant.encoders.gated_scan import gated_scan, gated_step
 from penchant.packed import PackedVectors, last_rows
@@ -92,9 +93,9 @@ class LinearBlock(nn.Module):
     def add(self, x: Tensor, read: Tensor, gate: Tensor) -> Tensor:
         """Return (N, D) rows with what was read (N, H, V) and the feed-forward network added."""
         read = F.layer_norm(read, read.shape[2:]).flatten(1) * F.silu(gate)
-        x = x + F.dropout(self.leave(read), self.dropout_rate, self.training)
+        x = x + dropout(self.leave(read), self.dropout_rate, self.training)
         inner = F.gelu(self.widen(self.feed_norm(x)))
-        return x + F.dropout(self.narrow(inner), self.dropout_rate, self.training)
+        return x + dropout(self.narrow(inner), self.dropout_rate, self.training)
 
 
 @encoders.register("linear")
