@@ -41,9 +41,9 @@ class RankerSummary:
     ) -> None:
         ks = tuple(ranked.coverage)
         users, place = np.unique(ranking.user, return_inverse=True)
-        named = rank_metrics(_missed(ranked.rank, ranking.num_items), ks)
+        named = rank_metrics(missed(ranked.rank, ranking.num_items), ks)
         named |= {f"novelty@{k}": values for k, values in ranked.novelty.items()}
-        every = rank_metrics(_missed(ranked.unfiltered, ranking.num_items), ks)
+        every = rank_metrics(missed(ranked.unfiltered, ranking.num_items), ks)
         sums, counts = _sums(named, ~ranking.is_left_out, place, len(users))
         has_targets = counts > 0
         means = np.divide(sums, counts, out=np.zeros_like(sums), where=has_targets)
@@ -79,7 +79,7 @@ class RankerSummary:
         }
 
 
-def _missed(rank: np.ndarray, num_items: int) -> np.ndarray:
+def missed(rank: np.ndarray, num_items: int) -> np.ndarray:
     """Put a target that no list holds beyond every k, even one above the catalogue's size."""
     return np.where(rank > num_items, NEVER, rank)
 
