@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from penchant.dropout import dropout
 from penchant.encoders.band import dense_rows
 from penchant.encoders.base import encoders
 from penchant.encoders.self_attention import (
@@ -64,8 +65,8 @@ class PlainBlock(nn.Module):
 
     def forward(self, x: Tensor, places: Places) -> Tensor:
         """Return (N', D) rows with what attention and the network add."""
-        x = x + F.dropout(self.look(x, places), self.dropout_rate, self.training)
-        return x + F.dropout(self.feed(x), self.dropout_rate, self.training)
+        x = x + dropout(self.look(x, places), self.dropout_rate, self.training)
+        return x + dropout(self.feed(x), self.dropout_rate, self.training)
 
     def look(self, x: Tensor, places: Places) -> Tensor:
         """Return (N', D) what attention adds."""
@@ -100,9 +101,9 @@ class GatedBlock(PlainBlock):
 
     def forward(self, x: Tensor, places: Places) -> Tensor:
         """Return (N', D) rows with what passes the gates added."""
-        added = F.dropout(self.look(x, places), self.dropout_rate, self.training)
+        added = dropout(self.look(x, places), self.dropout_rate, self.training)
         x = x + torch.sigmoid(self.gate(x)) * added
-        added = F.dropout(self.feed(x), self.dropout_rate, self.training)
+        added = dropout(self.feed(x), self.dropout_rate, self.training)
         return x + torch.sigmoid(self.feed_gate(x)) * added
 
     def feed(self, x: Tensor) -> Tensor:
@@ -145,7 +146,7 @@ class PointwiseBlock(nn.Module):
         both, value = self.attention.query_key(normed), self.attention.value(normed)
         seen = self.attention.attend(F.silu(both), F.silu(value), places)
         added = self.leave(self.seen_norm(seen) * F.silu(self.gate(normed)))
-        return x + F.dropout(added, self.dropout_rate, self.training)
+        return x + dropout(added, self.dropout_rate, self.training)
 
 
 def start_small(layers: list[nn.Linear], num_layers: int) -> None:

@@ -78,7 +78,7 @@ class EventWindow(NamedTuple):
         if not int(kept.sum()):
             is_new = torch.ones_like(events.item_index, dtype=torch.bool)
             return Shown(events, is_new, kept, before_ms)
-        source, offsets = _joined(kept, self.item_index.shape[1], events.offsets)
+        source, offsets = shown_rows(kept, self.item_index.shape[1], events.offsets)
         item_index, event_type, value, time_ms = (pool[source] for pool in self._pools(events))
         no_context = events.context.new_zeros(len(source), 0)
         shown = PackedEvents(item_index, event_type, value, time_ms, no_context, offsets)
@@ -87,25 +87,21 @@ class EventWindow(NamedTuple):
     def after(self, shown: Shown) -> EventWindow:
         """Return the windows once the new events have been read."""
         events, size = shown.events, self.item_index.shape[1]
-        lengths = events.lengths
-        row = events.offsets[1:].unsqueeze(1) - size + torch.arange(size, device=lengths.device)
-        is_event = row >= events.offsets[:-1].unsqueeze(1)  # (B, W)
-        row = row.clamp(min=0)
+        if events.num_events == 0:
+            return self._replace(before_ms=shown.before_ms)
+        row = kept_rows(events.offsets, size)  # (B, W)
+        earlier = (events.offsets[1:] - size - 1).clamp(min=0)
+        is_cut = events.lengths > size
 
         def last(column: Tensor, like: Tensor, empty: float) -> Tensor:
-            if len(column) == 0:
-                return torch.full_like(like, empty)
-            return torch.where(is_event, column[row], empty).to(like.dtype)
+            return torch.where(row >= 0, column[row], empty).to(like.dtype)
 
-        earlier = (events.offsets[1:] - size - 1).clamp(min=0)
-        is_cut = lengths > size
-        before_ms = events.time_ms[earlier] if len(events.time_ms) else shown.before_ms
         return EventWindow(
             last(events.item_index, self.item_index, EMPTY),
             last(events.event_type, self.event_type, 0),
             last(events.value, self.value, 0.0),
             last(events.time_ms, self.time_ms, NO_TIME),
-            torch.where(is_cut, before_ms, shown.before_ms),
+            torch.where(is_cut, events.time_ms[earlier], shown.before_ms),
         )
 
     def _pools(self, events: PackedEvents) -> tuple[Tensor, ...]:
@@ -117,12 +113,26 @@ class EventWindow(NamedTuple):
         )
 
 
-def _joined(kept: Tensor, size: int, offsets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return rows of a pool of B windows of a size and then N new events, and their offsets.
+def shown_rows(kept: Tensor, size: int, offsets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which rows to show, and their offsets.
+
+    Parameters
+    ----------
+    kept
+        (B,) events in each window.
+    size
+        Places W of a window, the newest event in the last.
+    offsets
+        (B + 1,) of the new events.
+
+    Returns
+    -------
+    source, offsets
+        (N',) rows of the B · W places of all windows followed by the new events.
 
     Examples
     --------
-    >>> _joined(torch.tensor([2, 0]), 3, torch.tensor([0, 1, 2]))
+    >>> shown_rows(torch.tensor([2, 0]), 3, torch.tensor([0, 1, 2]))
     (tensor([1, 2, 6, 7]), tensor([0, 3, 4]))
     """
     both = offsets_of(kept + offsets.diff())
@@ -131,6 +141,18 @@ def _joined(kept: Tensor, size: int, offsets: Tensor) -> tuple[Tensor, Tensor]:
     from_window = user * size + size - kept[user] + age
     from_new = len(kept) * size + offsets[user] + age - kept[user]
     return torch.where(age < kept[user], from_window, from_new), both
+
+
+def kept_rows(offsets: Tensor, size: int) -> Tensor:
+    """Return (B, W) the last rows of each user, -1 where there are fewer.
+
+    Examples
+    --------
+    >>> kept_rows(torch.tensor([0, 3, 4]), 2).tolist()
+    [[1, 2], [-1, 3]]
+    """
+    row = offsets[1:].unsqueeze(1) - size + torch.arange(size, device=offsets.device)
+    return torch.where(row >= offsets[:-1].unsqueeze(1), row, -1)
 
 
 class WindowEncoder(SequenceEncoder):

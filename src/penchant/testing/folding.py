@@ -136,7 +136,10 @@ def check_fold(subject: Subject, dtype: torch.dtype = torch.float64) -> None:
 
 
 def check_encoder(encoder: SequenceEncoder, width: int) -> None:
-    """Hold an encoder to all laws of folding, in the dtype of its parameters."""
+    """Hold an encoder to all laws of folding, in the dtype of its parameters.
+
+    A window encoder is shown its last `reach` events at every step, as the model shows them.
+    """
     encoder.eval()
     check_fold(encoder_subject(encoder, width), next(encoder.parameters()).dtype)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from penchant.clock import elapsed_between
-from penchant.encoders import SequenceEncoder
+from penchant.encoders import SequenceEncoder, WindowEncoder
+from penchant.encoders.window import kept_rows, shown_rows
 from penchant.interest import InterestAttention
 from penchant.model import InterestModel, Trace
 from penchant.packed import NO_TIME, PackedEvents, PackedVectors, offsets_of
@@ -97,7 +98,8 @@ class Subject:
         """Return the subject with another event at a row of the pool."""
         pool = tuple(leaf.clone() for leaf in self.pool)
         for leaf in pool:
-            leaf[row] = leaf[row - 1] if leaf.dtype == torch.int64 else leaf[row] + 1.0
+            # A square, since norms do not see a shift or a scale.
+            leaf[row] = leaf[row - 1] if leaf.dtype == torch.int64 else leaf[row].square() + 1.0
         return replace(self, pool=pool)
 
     def _rows(self, rows: Tensor) -> tuple[Tensor, ...]:
@@ -108,6 +110,9 @@ def encoder_subject(encoder: SequenceEncoder, width: int, seed: int = 0) -> Subj
     """Return an encoder as a subject, fed with random vectors."""
     dtype = next(encoder.parameters()).dtype
 
+    if isinstance(encoder, WindowEncoder):
+        return _window_subject(encoder, _vector_pool(width, dtype, seed))
+
     def fold(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
         return encoder(_vectors(pool, offsets), state)
 
@@ -117,6 +122,49 @@ def encoder_subject(encoder: SequenceEncoder, width: int, seed: int = 0) -> Subj
     return Subject(
         type(encoder).__name__, _vector_pool(width, dtype, seed), encoder.initial_state, fold, step
     )
+
+
+class KeptVectors(NamedTuple):
+    """What stands for the window of raw events where an encoder is tested by itself.
+
+    `x` (B, W, D), `elapsed_ms` (B, W), `first` (B, W), and `is_event` (B, W) where there is one.
+    """
+
+    x: Tensor
+    elapsed_ms: Tensor
+    first: Tensor
+    is_event: Tensor
+
+
+def _window_subject(encoder: WindowEncoder, pool: tuple[Tensor, ...]) -> Subject:
+    """Return an encoder that is shown its last `reach` events, as the model shows them.
+
+    So steps = forward says that nothing further back counts.
+    """
+    size = encoder.reach - 1
+
+    def initial_state(num_users: int) -> KeptVectors:
+        leaves = (leaf.new_zeros(num_users, size, *leaf.shape[1:]) for leaf in pool)
+        return KeptVectors(*leaves, torch.zeros(num_users, size, dtype=torch.bool))
+
+    def fold(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
+        source, both = shown_rows(state.is_event.sum(1), size, offsets)
+        shown = tuple(
+            torch.cat([kept.flatten(0, 1), new])[source]
+            for kept, new in zip(state[:3], pool, strict=True)
+        )
+        hidden = encoder.encode(_vectors(shown, both))
+        if len(source) == 0:
+            return hidden, state
+        row = kept_rows(both, size)
+        is_event = row >= 0
+        after = (
+            torch.where(is_event.view(*row.shape, *[1] * (leaf.dim() - 1)), leaf[row], 0)
+            for leaf in shown
+        )
+        return hidden[source >= state.is_event.numel()], KeptVectors(*after, is_event)
+
+    return Subject(type(encoder).__name__, pool, initial_state, fold, fold)
 
 
 def attention_subject(attention: InterestAttention, width: int, seed: int = 0) -> Subject:
