@@ -17,7 +17,8 @@ from penchant.testing import LawBroken, check_loss
 def test_full_softmax_obeys_its_laws_whatever_the_block(
     block_scores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partition, "BLOCK_SCORES", block_scores)
+    for name in ("TILE_SCORES", "UNCUT_SCORES", "HELD_SCORES"):
+        monkeypatch.setattr(partition, name, block_scores)
     check_loss(losses.build("full_softmax", {}), DotProductHead(19), width=5, num_items=19)
 
 
@@ -53,8 +54,39 @@ def test_the_partition_never_holds_targets_times_items() -> None:
         log_partition(queries, table, torch.zeros(3_000), torch.ones(5_000))
     finally:
         torch.Tensor.new_empty = original  # type: ignore[method-assign]
-    assert held
-    assert all(rows * columns <= partition.BLOCK_SCORES for rows, columns in held)
+    assert held == [(partition.BLOCK_ROWS * 3_000,)]
+
+
+def test_a_catalogue_too_large_for_a_block_of_many_rows_gets_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partition, "HELD_SCORES", 100)
+    rows, tiles = partition._tiling(torch.zeros(50, 2), torch.zeros(30, 2))
+    assert (rows, tiles) == (3, [slice(0, 30)])
+
+
+@pytest.mark.parametrize("spread", [1.0, 40.0])
+def test_scores_far_apart_keep_a_hit_of_its_own_and_an_item_left_out(spread: float) -> None:
+    draw = torch.Generator().manual_seed(4)
+    queries, keys = torch.randn(7, 3, generator=draw) * spread, torch.randn(11, 3, generator=draw)
+    bias, weight, hit = (torch.randn(size, generator=draw) for size in (11, 7, 7))
+    left_out = torch.tensor([-1, 4, 0, 10, -1, 4, 2])
+    leaves = [each.double().requires_grad_() for each in (queries, keys, bias, hit)]
+    queries, keys, bias, hit = leaves
+    scores = queries @ keys.T + bias
+    kept = torch.arange(11) != left_out[:, None]
+    every = torch.cat([hit[:, None], scores.masked_fill(~kept, -torch.inf)], dim=1)
+    wanted = every.logsumexp(1) @ weight.double()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("TILE_SCORES", "UNCUT_SCORES"):
+            patch.setattr(partition, name, 14)
+        found = log_partition(queries, keys, bias, weight.double(), hit, left_out)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-12)
+    pairs = zip(
+        torch.autograd.grad(found, leaves), torch.autograd.grad(wanted, leaves), strict=True
+    )
+    for left, right in pairs:
+        torch.testing.assert_close(left, right, rtol=1e-9, atol=1e-9)
 
 
 def test_the_interest_loss_equals_the_double_sum_over_the_past() -> None:
