@@ -68,8 +68,7 @@ def dense_rows(offsets: Tensor) -> DenseRows:
     order = order[: int((lengths > 0).sum())]
     groups = _groups(lengths[order])
     device = offsets.device
-    wide = torch.tensor([group.length for group in groups], device=device)
-    users = torch.tensor([group.num_users for group in groups], device=device)
+    users, wide = torch.tensor(groups, dtype=torch.int64, device=device).view(-1, 2).unbind(1)
     width = wide.repeat_interleave(users)  # (B',) dense rows of each user
     ends = width.cumsum(0)
     user = torch.arange(len(order), device=device).repeat_interleave(width)

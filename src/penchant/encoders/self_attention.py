@@ -57,8 +57,10 @@ def turns_of(age: Tensor, head_width: int, dtype: torch.dtype) -> Tensor:
     equation 15.
     """
     halves = torch.arange(0, head_width, 2, device=age.device).double() / head_width
-    angle = age.double().unsqueeze(1) * ROTARY_BASE**-halves  # (N', V / 2)
-    return torch.polar(torch.ones_like(angle), angle).to(dtype.to_complex()).unsqueeze(1)
+    every = torch.arange(int(age.max()) + 1, device=age.device).double()
+    angle = every.unsqueeze(1) * ROTARY_BASE**-halves  # (T, V / 2)
+    turns = torch.polar(torch.ones_like(angle), angle).to(dtype.to_complex())
+    return turns[age].unsqueeze(1)
 
 
 def turned(rows: Tensor, turns: Tensor) -> Tensor:

@@ -144,8 +144,8 @@ def _window_subject(encoder: WindowEncoder, pool: tuple[Tensor, ...]) -> Subject
     size = encoder.reach - 1
 
     def initial_state(num_users: int) -> KeptVectors:
-        leaves = (leaf.new_zeros(num_users, size, *leaf.shape[1:]) for leaf in pool)
-        return KeptVectors(*leaves, torch.zeros(num_users, size, dtype=torch.bool))
+        x, gap, first = (leaf.new_zeros(num_users, size, *leaf.shape[1:]) for leaf in pool)
+        return KeptVectors(x, gap, first, torch.zeros(num_users, size, dtype=torch.bool))
 
     def fold(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
         source, both = shown_rows(state.is_event.sum(1), size, offsets)
@@ -158,11 +158,12 @@ def _window_subject(encoder: WindowEncoder, pool: tuple[Tensor, ...]) -> Subject
             return hidden, state
         row = kept_rows(both, size)
         is_event = row >= 0
-        after = (
+        x, gap, first = (
             torch.where(is_event.view(*row.shape, *[1] * (leaf.dim() - 1)), leaf[row], 0)
             for leaf in shown
         )
-        return hidden[source >= state.is_event.numel()], KeptVectors(*after, is_event)
+        is_new = source >= state.is_event.numel()
+        return hidden[is_new], KeptVectors(x, gap, first, is_event)
 
     return Subject(type(encoder).__name__, pool, initial_state, fold, fold)
 
