@@ -6,7 +6,7 @@ else: a value that comes in and goes out. What is stored, and when, is not decid
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from penchant.clock import elapsed_between
 from penchant.encoders import SequenceEncoder, WindowEncoder, state_bytes
+from penchant.errors import UsageError
 from penchant.heads import Head
-from penchant.interest import InterestAttention, Readout, RunningSum
+from penchant.interest import InterestAttention, Readout, RunningSum, ValueReadout
 from penchant.items import BehaviourInput, ItemEncoder
 from penchant.packed import NO_TIME, PackedEvents, PackedVectors, last_rows
+from penchant.registry import nearest
 
 Form = Callable[[PackedVectors, Any], tuple[Tensor, Any]]
 """`forward` or `step` of an encoder."""
@@ -54,10 +56,12 @@ class Trace(NamedTuple):
 class Query(NamedTuple):
     """How interest is asked for.
 
-    `at_ms` (B,) int64 the time of asking, `NO_TIME` where it does not matter.
+    `at_ms` (B,) int64 the time of asking, `NO_TIME` where it does not matter; `objective` what is
+    asked for where a model has several objectives, the first when empty.
     """
 
     at_ms: Tensor
+    objective: str = ""
 
 
 class Interest(NamedTuple):
@@ -81,9 +85,11 @@ class InterestModel(nn.Module):
     interest
         What matters in the history.
     readout
-        Fuses both into an interest vector.
+        Fuses both into an interest vector; one by name for each objective where there are several.
     head
         Scores items by the interest vector.
+    value
+        Says what value an event with an item would have, where that is learned.
 
     Relations
     ---------
@@ -97,16 +103,21 @@ class InterestModel(nn.Module):
         behaviour: BehaviourInput,
         encoder: SequenceEncoder,
         interest: InterestAttention,
-        readout: Readout,
+        readout: Readout | Mapping[str, Readout],
         head: Head,
+        value: ValueReadout | None = None,
     ) -> None:
         super().__init__()
         self.items = items
         self.behaviour = behaviour
         self.encoder = encoder
         self.interest = interest
-        self.readout_layers = readout
+        first, *others = [readout] if isinstance(readout, Readout) else readout.values()
+        self.objectives = () if isinstance(readout, Readout) else tuple(readout)
+        self.readout_layers = first
+        self.other_readouts = nn.ModuleList(others)
         self.head = head
+        self.value = value
 
     @property
     def num_items(self) -> int:
@@ -157,8 +168,10 @@ class InterestModel(nn.Module):
         trace, state
             What the memory shows after each event, and the memory after the last.
         """
-        state = self.initial_state(events.num_users) if state is None else state
-        vectors, hidden, encoder = self._encoded(events, state, table, self.encoder.forward)
+        form: Form = self.encoder.forward
+        if state is None:  # an encoder that is told so can leave out what memories would add
+            state, form = self.initial_state(events.num_users), lambda x, _: self.encoder(x)
+        vectors, hidden, encoder = self._encoded(events, state, table, form)
         attended, attention = self.interest(vectors, hidden, state.attention)
         return Trace(attended, hidden), self._next(events, state, encoder, attention, hidden)
 
@@ -175,17 +188,46 @@ class InterestModel(nn.Module):
         """Return what memories show (N = B)."""
         return Trace(self.interest.attended(state.attention), state.hidden)
 
-    def readout(self, trace: Trace, elapsed_ms: Tensor, at_ms: Tensor | None = None) -> Tensor:
+    def place_of(self, objective: str) -> int:
+        """Return the place of an objective, that of the first when empty.
+
+        Raises
+        ------
+        UsageError
+            When there is none of that name.
+        """
+        known = list(self.objectives)
+        if objective and objective not in known:
+            raise UsageError(
+                f'The model must have the objective that is asked for but has no "{objective}".',
+                nearest(objective, known) if known else "It has one objective only: leave it out.",
+            )
+        return known.index(objective) if objective else 0
+
+    def readout_of(self, objective: str = "") -> Readout:
+        """Return the readout of an objective."""
+        place = self.place_of(objective)
+        if place == 0:
+            return self.readout_layers
+        layers = self.other_readouts[place - 1]
+        assert isinstance(layers, Readout)
+        return layers
+
+    def readout(
+        self, trace: Trace, elapsed_ms: Tensor, at_ms: Tensor | None = None, objective: str = ""
+    ) -> Tensor:
         """Return (M, D) interest vectors, `elapsed_ms` (M,) after the last event, at `at_ms` (M,).
 
         `NO_ELAPSED` and `NO_TIME` where unknown.
         """
-        return self.readout_layers(trace.attended, trace.hidden, elapsed_ms, at_ms)
+        layers = self.readout_of(objective)
+        return layers(trace.attended, trace.hidden, elapsed_ms, at_ms)
 
     def read(self, state: ModelState, query: Query) -> Interest:
         """Return the interest of B users when asked; no history is folded."""
         elapsed_ms = elapsed_between(state.last_time_ms, query.at_ms)
-        vectors = self.readout(self.trace_of(state), elapsed_ms, query.at_ms)  # (B, D)
+        asked = elapsed_ms, query.at_ms, query.objective
+        vectors = self.readout(self.trace_of(state), *asked)  # (B, D)
         vectors = vectors.unsqueeze(1)  # (B, 1, D)
         return Interest(vectors, torch.ones_like(vectors[:, :, 0]))
 

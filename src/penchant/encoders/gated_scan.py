@@ -20,8 +20,21 @@ CARRIED_ROWS: Final = 2_048
 """Rows that read their users' carried memories at once: each copies a whole memory."""
 
 
-class _Rows(NamedTuple):
-    """Packed rows as blocks: heads H, key width K, value width V.
+class GatedRows(NamedTuple):
+    """What each row does to its user's memory: heads H, key width K, value width V.
+
+    `query` and `key` (N, H, K), `value` (N, H, V), `log_decay` (N, H) <= 0: the logarithm of what
+    is kept of the memory before the row.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    log_decay: Tensor
+
+
+class _Blocks(NamedTuple):
+    """Packed rows as blocks.
 
     `query` and `key` (G, H, C, K), `value` (G, H, C, V), `clock` (G, C, H) double, `segment` (G, C)
     the user of each row.
@@ -35,24 +48,14 @@ class _Rows(NamedTuple):
 
 
 def gated_scan(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    log_decay: Tensor,
-    offsets: Tensor,
-    user: Tensor,
-    state: Tensor | None = None,
+    rows: GatedRows, offsets: Tensor, user: Tensor, state: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Read all rows of all users.
 
     Parameters
     ----------
-    query, key
-        (N, H, K).
-    value
-        (N, H, V).
-    log_decay
-        (N, H) <= 0, the logarithm of what is kept of the memory before each row.
+    rows
+        All N rows.
     offsets
         (B + 1,).
     user
@@ -79,69 +82,78 @@ def gated_scan(
     ---------
     Equals `gated_step` row after row.
     """
-    clock = log_decay.double().cumsum(0)  # (N, H) double: differences are taken far from zero
-    rows = _blocked(query, key, value, clock, user)
-    carried = _carried_into_blocks(rows)  # (G, H, K, V)
-    output = _read_inside(rows) + _read_carried(rows, carried)
-    output = output.transpose(1, 2).flatten(0, 1)[: len(query)]  # (N, H, V)
-    last = _last_memories(rows, carried, offsets)
+    log_decay = rows.log_decay.double()
+    clock = log_decay.cumsum(0)  # (N, H) double: differences are taken far from zero
+    blocks = _blocked(rows, clock, user)
+    carried = _carried_into_blocks(blocks)  # (G, H, K, V)
+    output = _read_inside(blocks) + _read_carried(blocks, carried)
+    output = output.transpose(1, 2).flatten(0, 1)[: len(user)]  # (N, H, V)
+    last = _last_memories(blocks, carried, offsets)
     if state is None:
         return output, last
-    before_first = (clock - log_decay.double())[offsets[:-1].clamp(max=len(clock) - 1)]
-    kept = torch.exp(clock - before_first[user]).to(query.dtype)  # (N, H)
-    earlier = [
-        torch.einsum("nhk,nhkv->nhv", query[rows] * kept[rows].unsqueeze(2), state[user[rows]])
-        for rows in torch.arange(len(query), device=user.device).split(CARRIED_ROWS)
-    ]
-    is_here = offsets.diff() > 0
-    until_last = torch.where(
-        is_here.unsqueeze(1), kept[(offsets[1:] - 1).clamp(min=0)], 1.0
-    )  # (B, H)
-    return output + torch.cat(earlier), last + state * until_last[:, :, None, None]
+    before_first = (clock - log_decay)[offsets[:-1].clamp(max=len(clock) - 1)]
+    kept = torch.exp(clock - before_first[user]).to(output.dtype)  # (N, H)
+    has_rows = (offsets.diff() > 0).unsqueeze(1)
+    until_last = torch.where(has_rows, kept[(offsets[1:] - 1).clamp(min=0)], 1.0)  # (B, H)
+    earlier = _read_memories(rows.query * kept.unsqueeze(2), state, user)
+    return output + earlier, last + state * until_last[:, :, None, None]
 
 
-def gated_step(
-    query: Tensor, key: Tensor, value: Tensor, log_decay: Tensor, state: Tensor
-) -> tuple[Tensor, Tensor]:
+def _read_memories(query: Tensor, state: Tensor, user: Tensor) -> Tensor:
+    """Return (N, H, V) what rows read of their users' memories (B, H, K, V)."""
+    return torch.cat(
+        [
+            torch.einsum("nhk,nhkv->nhv", some, state[owner])
+            for some, owner in zip(query.split(CARRIED_ROWS), user.split(CARRIED_ROWS), strict=True)
+        ]
+    )
+
+
+def gated_step(rows: GatedRows, state: Tensor) -> tuple[Tensor, Tensor]:
     """Read one row per user (N = B): constant work, equal to `gated_scan` on that row."""
-    moved = state * log_decay.exp()[:, :, None, None] + key.unsqueeze(3) * value.unsqueeze(2)
-    return (query.unsqueeze(2) @ moved).squeeze(2), moved
+    kept = rows.log_decay.exp()[:, :, None, None]
+    moved = state * kept + rows.key.unsqueeze(3) * rows.value.unsqueeze(2)  # (B, H, K, V)
+    return (rows.query.unsqueeze(2) @ moved).squeeze(2), moved
 
 
-def _blocked(query: Tensor, key: Tensor, value: Tensor, clock: Tensor, user: Tensor) -> _Rows:
+def _blocked(rows: GatedRows, clock: Tensor, user: Tensor) -> _Blocks:
     """Cut rows into blocks; the last one is filled up with rows that add nothing."""
-    num_rows = len(user)
-    missing = -num_rows % BLOCK_ROWS
+    missing = -len(user) % BLOCK_ROWS
     if missing:
-        nothing = [leaf.new_zeros(missing, *leaf.shape[1:]) for leaf in (query, key, value)]
-        query, key, value = (
-            torch.cat(pair) for pair in zip((query, key, value), nothing, strict=True)
-        )
         clock = torch.cat([clock, clock[-1:].expand(missing, -1)])
         user = torch.cat([user, user[-1:].expand(missing)])
-    heads = [
-        leaf.unflatten(0, (-1, BLOCK_ROWS)).transpose(1, 2) for leaf in (query, key, value)
-    ]  # (G, H, C, …)
-    return _Rows(*heads, clock.unflatten(0, (-1, BLOCK_ROWS)), user.unflatten(0, (-1, BLOCK_ROWS)))
+
+    def by_heads(leaf: Tensor) -> Tensor:
+        if missing:
+            leaf = torch.cat([leaf, leaf.new_zeros(missing, *leaf.shape[1:])])
+        return leaf.unflatten(0, (-1, BLOCK_ROWS)).transpose(1, 2)  # (G, H, C, …)
+
+    return _Blocks(
+        by_heads(rows.query),
+        by_heads(rows.key),
+        by_heads(rows.value),
+        clock.unflatten(0, (-1, BLOCK_ROWS)),
+        user.unflatten(0, (-1, BLOCK_ROWS)),
+    )
 
 
-def _read_inside(rows: _Rows) -> Tensor:
+def _read_inside(blocks: _Blocks) -> Tensor:
     """Return (G, H, C, V) what rows read of the rows of their own block."""
-    local = (rows.clock - rows.clock[:, :1]).to(rows.query.dtype).transpose(1, 2)  # (G, H, C)
+    local = (blocks.clock - blocks.clock[:, :1]).to(blocks.query.dtype).transpose(1, 2)  # (G, H, C)
     causal = torch.ones(BLOCK_ROWS, BLOCK_ROWS, dtype=torch.bool, device=local.device).tril()
-    visible = causal & (rows.segment.unsqueeze(2) == rows.segment.unsqueeze(1))  # (G, C, C)
+    visible = causal & (blocks.segment.unsqueeze(2) == blocks.segment.unsqueeze(1))  # (G, C, C)
     kept = (local.unsqueeze(3) - local.unsqueeze(2)).clamp(max=0).exp()  # (G, H, C, C)
-    share = (rows.query @ rows.key.transpose(2, 3)) * kept * visible.unsqueeze(1)
-    return share @ rows.value
+    share = (blocks.query @ blocks.key.transpose(2, 3)) * kept * visible.unsqueeze(1)
+    return share @ blocks.value
 
 
-def _carried_into_blocks(rows: _Rows) -> Tensor:
+def _carried_into_blocks(blocks: _Blocks) -> Tensor:
     """Return (G, H, K, V) the memory, at the end of the block before, of the user it ends with."""
-    end_clock, end_segment = rows.clock[:, -1], rows.segment[:, -1]  # (G, H), (G,)
-    is_last_user = rows.segment == end_segment.unsqueeze(1)  # (G, C)
-    to_end = (end_clock.unsqueeze(1) - rows.clock).to(rows.key.dtype).exp()  # (G, C, H)
+    end_clock, end_segment = blocks.clock[:, -1], blocks.segment[:, -1]  # (G, H), (G,)
+    is_last_user = blocks.segment == end_segment.unsqueeze(1)  # (G, C)
+    to_end = (end_clock.unsqueeze(1) - blocks.clock).to(blocks.key.dtype).exp()  # (G, C, H)
     to_end = (to_end * is_last_user.unsqueeze(2)).transpose(1, 2)  # (G, H, C)
-    added = (rows.key * to_end.unsqueeze(3)).transpose(2, 3) @ rows.value  # (G, H, K, V)
+    added = (blocks.key * to_end.unsqueeze(3)).transpose(2, 3) @ blocks.value  # (G, H, K, V)
     zero = torch.zeros_like(added[:1])
     parts, before = [zero], None
     for first in range(0, len(added) - 1, BLOCKS_AT_ONCE):
@@ -160,32 +172,32 @@ def _carried_into_blocks(rows: _Rows) -> Tensor:
     return torch.cat(parts)
 
 
-def _since_block(rows: _Rows) -> Tensor:
+def _since_block(blocks: _Blocks) -> Tensor:
     """Return (G, C, H) what is kept, at each row, of the memory carried into its block."""
-    before = torch.cat([rows.clock[:1, 0], rows.clock[:-1, -1]])  # (G, H)
-    last_user = torch.cat([rows.segment.new_full((1,), -1), rows.segment[:-1, -1]])  # (G,)
-    goes_on = rows.segment == last_user.unsqueeze(1)  # (G, C)
-    kept = (rows.clock - before.unsqueeze(1)).clamp(max=0).to(rows.query.dtype).exp()
+    before = torch.cat([blocks.clock[:1, 0], blocks.clock[:-1, -1]])  # (G, H)
+    last_user = torch.cat([blocks.segment.new_full((1,), -1), blocks.segment[:-1, -1]])  # (G,)
+    goes_on = blocks.segment == last_user.unsqueeze(1)  # (G, C)
+    kept = (blocks.clock - before.unsqueeze(1)).clamp(max=0).to(blocks.query.dtype).exp()
     return kept * goes_on.unsqueeze(2)
 
 
-def _read_carried(rows: _Rows, carried: Tensor) -> Tensor:
+def _read_carried(blocks: _Blocks, carried: Tensor) -> Tensor:
     """Return (G, H, C, V) what rows read of the blocks before."""
-    return (rows.query * _since_block(rows).transpose(1, 2).unsqueeze(3)) @ carried
+    return (blocks.query * _since_block(blocks).transpose(1, 2).unsqueeze(3)) @ carried
 
 
-def _last_memories(rows: _Rows, carried: Tensor, offsets: Tensor) -> Tensor:
-    """Return (B, H, K, V) the memories after the users' last rows; zeros without rows."""
+def _last_memories(blocks: _Blocks, carried: Tensor, offsets: Tensor) -> Tensor:
+    """Return (B, H, K, V) the memories after the users' last rows; zeros without blocks."""
     is_here = offsets.diff() > 0
     last = (offsets[1:] - 1).clamp(min=0)
     block, place = last // BLOCK_ROWS, last % BLOCK_ROWS
-    clock, segment = rows.clock[block], rows.segment[block]  # (B, C, H), (B, C)
+    clock, segment = blocks.clock[block], blocks.segment[block]  # (B, C, H), (B, C)
     users = torch.arange(len(last), device=last.device)
     counts = (torch.arange(BLOCK_ROWS, device=last.device) <= place.unsqueeze(1)) & (
         segment == users.unsqueeze(1)
     )  # (B, C)
-    since = (clock[users, place].unsqueeze(1) - clock).clamp(max=0).to(rows.key.dtype).exp()
+    since = (clock[users, place].unsqueeze(1) - clock).clamp(max=0).to(blocks.key.dtype).exp()
     weight = (since * counts.unsqueeze(2)).transpose(1, 2).unsqueeze(3)  # (B, H, C, 1)
-    inside = (rows.key[block] * weight).transpose(2, 3) @ rows.value[block]
-    kept = _since_block(rows)[block, place] * is_here.unsqueeze(1)  # (B, H)
+    inside = (blocks.key[block] * weight).transpose(2, 3) @ blocks.value[block]
+    kept = _since_block(blocks)[block, place] * is_here.unsqueeze(1)  # (B, H)
     return inside + carried[block] * kept[:, :, None, None]

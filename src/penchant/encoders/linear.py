@@ -8,15 +8,17 @@ event at a time.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from penchant.clock import ElapsedTime
 from penchant.dropout import dropout
 from penchant.encoders.base import SequenceEncoder, encoders
-from penchant.encoders.gated_scan import gated_scan, gated_step
+from penchant.encoders.gated_scan import GatedRows, gated_scan, gated_step
 from penchant.packed import PackedVectors, last_rows
 
 GREATEST_DECAY = 20.0
@@ -51,6 +53,8 @@ class LinearBlock(nn.Module):
         Width of the feed-forward network, in multiples of D.
     dropout_rate
         Dropout on what each half adds.
+    elapsed_decay
+        Whether the time since the event before has a say in what is forgotten.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class LinearBlock(nn.Module):
         half_lives: Tensor,
         feed_forward: int,
         dropout_rate: float,
+        elapsed_decay: bool,
     ) -> None:
         super().__init__()
         self.num_heads, self.key_width = num_heads, key_width
@@ -69,6 +74,7 @@ class LinearBlock(nn.Module):
         self.shift = nn.Parameter(torch.zeros(width))
         self.sizes = [num_heads * key_width, num_heads * key_width, width, width, num_heads]
         self.enter = nn.Linear(width, sum(self.sizes))
+        self.elapsed = ElapsedTime(num_heads) if elapsed_decay else None
         self.leave = nn.Linear(width, width)
         self.feed_norm = nn.LayerNorm(width)
         self.widen = nn.Linear(width, feed_forward * width)
@@ -77,18 +83,23 @@ class LinearBlock(nn.Module):
             self.enter.bias.zero_()
             self.enter.bias[-num_heads:] = torch.log(torch.expm1(math.log(2) / half_lives))
 
-    def inputs(self, x: Tensor, before: Tensor) -> tuple[Tensor, ...]:
-        """Return query, key, value, gate and log-decay of rows x and of the rows before them."""
+    def inputs(self, x: Tensor, before: Tensor, elapsed_ms: Tensor) -> tuple[GatedRows, Tensor]:
+        """Return what the rows x do to the memories, and the gate of what they read.
+
+        `before` (N, D) are the rows before them.
+        """
         mixed = torch.lerp(x, before, self.shift.sigmoid())
         query, key, value, gate, decay = self.enter(mixed).split(self.sizes, dim=1)
+        if self.elapsed is not None:
+            decay = decay + self.elapsed(elapsed_ms)
         heads = (self.num_heads, -1)
-        return (
+        rows = GatedRows(
             F.silu(query).unflatten(1, heads) * self.key_width**-0.5,
             F.silu(key).unflatten(1, heads),
             value.unflatten(1, heads),
-            gate,
             -F.softplus(decay).clamp(max=GREATEST_DECAY),
         )
+        return rows, gate
 
     def add(self, x: Tensor, read: Tensor, gate: Tensor) -> Tensor:
         """Return (N, D) rows with what was read (N, H, V) and the feed-forward network added."""
@@ -116,6 +127,8 @@ class LinearEncoder(SequenceEncoder):
         Width of the feed-forward networks, in multiples of D.
     dropout_rate
         Dropout on what each half of a layer adds.
+    elapsed_decay
+        Whether the time since the event before has a say in what is forgotten.
 
     Notes
     -----
@@ -135,13 +148,20 @@ class LinearEncoder(SequenceEncoder):
         key_width: int = 16,
         feed_forward: int = 4,
         dropout_rate: float = 0.0,
+        elapsed_decay: bool = False,
     ) -> None:
         super().__init__()
         self.width, self.num_heads, self.key_width = width, num_heads, key_width
         half_lives = torch.logspace(1, 8, num_heads * num_layers, base=2).view(num_heads, -1)
         self.layers = nn.ModuleList(
             LinearBlock(
-                width, num_heads, key_width, half_lives[:, layer], feed_forward, dropout_rate
+                width,
+                num_heads,
+                key_width,
+                half_lives[:, layer],
+                feed_forward,
+                dropout_rate,
+                elapsed_decay,
             )
             for layer in range(num_layers)
         )
@@ -149,51 +169,46 @@ class LinearEncoder(SequenceEncoder):
 
     def initial_state(self, num_users: int) -> LinearState:
         """Return zeros."""
-        zero = self.norm.weight.new_zeros(num_users, len(self.layers), self.num_heads)
-        return LinearState(
-            zero[..., None, None]
-            .expand(-1, -1, -1, self.key_width, self.width // self.num_heads)
-            .clone(),
-            zero[..., :1].expand(-1, -1, self.width).clone(),
-        )
+        users = (num_users, len(self.layers))
+        heads = (self.num_heads, self.key_width, self.width // self.num_heads)
+        like = self.norm.weight
+        return LinearState(like.new_zeros(*users, *heads), like.new_zeros(*users, self.width))
 
     def forward(
         self, events: PackedVectors, state: LinearState | None = None
     ) -> tuple[Tensor, LinearState]:
         """Read all events; users without events keep their state."""
         carried = self.initial_state(events.num_users) if state is None else state
-        x, user = events.x, events.user
+        x, offsets, user = events.x, events.offsets, events.user
         if len(x) == 0:
             return x, carried
-        starts = events.offsets[:-1][events.lengths > 0]
-        is_here = events.lengths > 0
+        has_rows = events.lengths > 0
+        starts = offsets[:-1][has_rows]
         memories, befores = [], []
-        for index, layer in enumerate(self.layers):
-            normed = layer.norm(x)
-            before = normed.roll(1, 0).index_copy(0, starts, carried.before[is_here, index])
-            query, key, value, gate, log_decay = layer.inputs(normed, before)
-            read, memory = gated_scan(
-                query,
-                key,
-                value,
-                log_decay,
-                events.offsets,
-                user,
-                None if state is None else state.memory[:, index],
-            )
+        for index, layer in enumerate(self._layers()):
+            normed, earlier = layer.norm(x), carried.before[:, index]
+            before = normed.roll(1, 0).index_copy(0, starts, earlier[has_rows])
+            rows, gate = layer.inputs(normed, before, events.elapsed_ms)
+            memory = None if state is None else state.memory[:, index]
+            read, memory = gated_scan(rows, offsets, user, memory)
             memories.append(memory)
-            befores.append(last_rows(normed, events.offsets, carried.before[:, index]))
+            befores.append(last_rows(normed, offsets, earlier))
             x = layer.add(x, read, gate)
         return self.norm(x), LinearState(torch.stack(memories, 1), torch.stack(befores, 1))
 
     def step(self, events: PackedVectors, state: LinearState) -> tuple[Tensor, LinearState]:
         """Read one event per user."""
         x, memories, befores = events.x, [], []
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self._layers()):
             normed = layer.norm(x)
-            query, key, value, gate, log_decay = layer.inputs(normed, state.before[:, index])
-            read, memory = gated_step(query, key, value, log_decay, state.memory[:, index])
+            rows, gate = layer.inputs(normed, state.before[:, index], events.elapsed_ms)
+            read, memory = gated_step(rows, state.memory[:, index])
             memories.append(memory)
             befores.append(normed)
             x = layer.add(x, read, gate)
         return self.norm(x), LinearState(torch.stack(memories, 1), torch.stack(befores, 1))
+
+    def _layers(self) -> Iterator[LinearBlock]:
+        for layer in self.layers:
+            assert isinstance(layer, LinearBlock)
+            yield layer
