@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from penchant.config import Config, build_labels, build_loss, build_model, recipes
+from penchant.config.parts import kinds
 from penchant.errors import ConfigError, MissingFileError
 from penchant.events import FeatureEncoder
 from penchant.losses import BinaryLoss
@@ -121,7 +122,7 @@ def test_unknown_setting_of_a_part_names_its_kind():
 def test_unknown_kind_is_refused_with_the_nearest():
     assert refusal("encoder.kind=grue") == (
         'encoder.kind must be one of the known kinds but is "grue" (from --set encoder.kind=grue). '
-        "Did you mean gru? Known: gru, lstm, rnn."
+        f"Did you mean gru? Known: {', '.join(kinds('encoder'))}."
     )
 
 

@@ -26,8 +26,8 @@ def pairs(batches: list[TrainingBatch]) -> list[tuple[int, int]]:
     """Return (item before, target) of every target; -1 before a first event."""
     found = []
     for batch in batches:
-        found += zip(batch.events.item_index.tolist(), batch.target_item.tolist(), strict=True)
-        found += [(-1, first) for first in batch.first_item.tolist() if first >= 0]
+        before = torch.cat([batch.events.item_index, torch.tensor([-1])])[batch.target_row]
+        found += zip(before.tolist(), batch.target_item.tolist(), strict=True)
     return found
 
 
@@ -67,6 +67,7 @@ def test_a_batch_that_carries_continues_the_first_users_of_the_one_before(
             assert batch.events.num_users <= before.events.num_users
             ends = before.events.offsets[1 : batch.events.num_users + 1] - 1
             starts = batch.events.offsets[:-1]
+            assert torch.equal(before.target_row[ends], ends)
             assert torch.equal(
                 before.target_item[ends], batch.events.item_index[starts]
             )  # the target there is the first input here
@@ -85,7 +86,7 @@ def test_only_the_newest_windows_are_kept_when_they_are_limited() -> None:
     [batch] = TrainingLoader(log_of([9]), window=3, batch_events=99, seed=0, max_windows=1).epoch(0)
     assert batch.events.item_index.tolist() == [5, 6, 7]
     assert batch.target_item.tolist() == [6, 7, 8]
-    assert batch.first_item.tolist() == [-1]
+    assert batch.target_row.tolist() == [0, 1, 2]
 
 
 def test_times_of_a_share_of_windows_are_hidden() -> None:
@@ -93,7 +94,9 @@ def test_times_of_a_share_of_windows_are_hidden() -> None:
     hidden = shown = 0
     for batch in loader.epoch(0):
         unknown = batch.events.time_ms == NO_TIME
-        assert torch.equal(unknown, batch.target_time_ms == NO_TIME)
+        owner = torch.cat([batch.events.user, torch.arange(batch.events.num_users)])
+        of_user = unknown[batch.events.offsets[:-1]]  # every window here has events
+        assert torch.equal(of_user[owner], batch.target_time_ms == NO_TIME)
         hidden, shown = hidden + int(unknown.sum()), shown + int((~unknown).sum())
     assert 0.15 < hidden / (hidden + shown) < 0.35
 
@@ -109,9 +112,11 @@ def test_a_first_event_brings_its_own_value_and_type() -> None:
     log = LogArrays(rows, rows % 3, rows / 2, log.time_ms, log.part, log.offsets)
     [batch] = TrainingLoader(log, 9, 99, seed=0).epoch(0)
     found = zip(
-        batch.first_item.tolist(),
-        batch.first_value.tolist(),
-        batch.first_type.tolist(),
+        batch.target_row.tolist(),
+        batch.target_item.tolist(),
+        batch.target_value.tolist(),
+        batch.target_type.tolist(),
         strict=True,
     )
-    assert sorted(found) == [(0, 0 / 2, 0), (3, 3 / 2, 3 % 3), (4, 4 / 2, 4 % 3)]
+    first = sorted(rest for row, *rest in found if row < 0)
+    assert first == [[0, 0 / 2, 0], [3, 3 / 2, 3 % 3], [4, 4 / 2, 4 % 3]]

@@ -27,7 +27,7 @@ def log_of(histories: list[list[int]]) -> LogArrays:
     return LogArrays(items, zeros, items % 5 + 0.5, times, zeros, offsets)
 
 
-def build(num_items: int, encoder: str = "gru", head: str = "dot", width: int = 6) -> InterestModel:
+def build(num_items: int, encoder: str = "gru", head: str = "dot", width: int = 8) -> InterestModel:
     torch.manual_seed(9)
     return InterestModel(
         IdentityItems(num_items, width),
@@ -45,7 +45,7 @@ def test_the_fused_objective_equals_the_plain_loss_of_one_user(encoder: str, sha
     model = build(9, encoder).double()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
-    objective = Objective(losses.build("full_softmax", {}), 6, 0.3, share).double()
+    objective = Objective(losses.build("full_softmax", {}), 8, 0.3, share).double()
     [batch] = TrainingLoader(log_of([[3, 1, 4, 1, 5, 8, 2, 6]]), 99, 99, seed=0).epoch(0)
     parameters = trainable(objective, model)
     leaves = list(parameters.values())
@@ -63,7 +63,7 @@ def test_the_fused_objective_equals_the_plain_loss_of_one_user(encoder: str, sha
 def test_the_binary_objective_equals_its_plain_twin() -> None:
     model = build(9, head="binary").double()
     objective = Objective(
-        losses.build("binary", {}), 6, 0.0, labels=LabelRule(least_value=3.0)
+        losses.build("binary", {}), 8, 0.0, labels=LabelRule(least_value=3.0)
     ).double()
     [batch] = TrainingLoader(log_of([[3, 1, 4, 1, 5, 8]]), 99, 99, seed=0).epoch(0)
     fused = objective(model, batch)[0].total
@@ -81,12 +81,12 @@ def test_a_share_beyond_one_is_refused() -> None:
     with pytest.raises(
         ConfigError, match=r"interest_share must lie in 0\.\.1, but they are 0\.1 and 2"
     ):
-        Objective(losses.build("full_softmax", {}), 6, 0.1, 2)
+        Objective(losses.build("full_softmax", {}), 8, 0.1, 2)
 
 
 def test_without_weight_the_interest_loss_is_not_computed() -> None:
     model = build(9)
-    objective = Objective(losses.build("full_softmax", {}), 6, interest_weight=0.0)
+    objective = Objective(losses.build("full_softmax", {}), 8, interest_weight=0.0)
     [batch] = TrainingLoader(log_of([[3, 1, 4]]), 99, 99, seed=0).epoch(0)
     assert objective(model, batch)[0].interest.item() == 0.0
 

@@ -1,6 +1,6 @@
 """The settings of a model and its training, read in layers and checked with the constructors."""
 
-from penchant.config.build import build_labels, build_loss, build_model
+from penchant.config.build import build_labels, build_loss, build_model, build_roles
 from penchant.config.parts import Part
 from penchant.config.recipes import Recipe, recipes
 from penchant.config.settings import EvaluationSettings, TrainingSettings
@@ -15,5 +15,6 @@ __all__ = [
     "build_labels",
     "build_loss",
     "build_model",
+    "build_roles",
     "recipes",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penchant.config.parts import build
+from penchant.config.settings import EventSettings
 from penchant.config.tree import Config
 from penchant.errors import ConfigError
 from penchant.registry import nearest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from penchant.heads import LabelRule
     from penchant.losses import Loss
     from penchant.model import InterestModel
+    from penchant.sequences.roles import EventRoles
 
 
 def build_model(
@@ -38,6 +40,7 @@ def build_model(
     ConfigError
         When the parts do not go together, or attributes are asked for and there are none.
     """
+    from penchant.interest import ValueReadout
     from penchant.items import FeatureTable
     from penchant.model import InterestModel
 
@@ -52,8 +55,22 @@ def build_model(
         "num_event_types": num_event_types,
         "features": None if features is None else FeatureTable(features),
     }
-    names = ("items", "behaviour", "encoder", "interest", "readout", "head")
-    return InterestModel(*(build(name, getattr(config, name), sizes) for name in names))
+    learns_values = config.events.value_as == "target"
+
+    def readouts() -> Any:
+        names = config.objectives
+        several = {name: build("readout", config.readout, sizes) for name in names}
+        return several or build("readout", config.readout, sizes)
+
+    return InterestModel(
+        build("items", config.items, sizes),
+        build("behaviour", config.behaviour, sizes),
+        build("encoder", config.encoder, sizes),
+        build("interest", config.interest, sizes),
+        readouts(),
+        build("head", config.head, sizes),
+        ValueReadout(config.width, config.events.log_value) if learns_values else None,
+    )
 
 
 def build_loss(config: Config) -> Loss:
@@ -104,3 +121,73 @@ def build_labels(config: Config, event_types: Sequence[str]) -> LabelRule:
     return LabelRule(
         settings["least_value"], tuple(known.index(name) for name in settings["taken_types"])
     )
+
+
+def build_roles(config: Config, event_types: Sequence[str]) -> EventRoles:
+    """Return the roles of the types of events, by their index in the data.
+
+    Parameters
+    ----------
+    config
+        Names the types.
+    event_types
+        Names of the types by index, as the data has them.
+
+    Raises
+    ------
+    ConfigError
+        When a type is named that no event has.
+
+    Examples
+    --------
+    >>> from penchant.config import Config
+    >>> config = Config.load("default", {"events.target_types": ["buy"]}, {})
+    >>> build_roles(config, ("view", "buy")).target_weights
+    ((0.0, 1.0),)
+    """
+    from penchant.sequences.roles import EventRoles
+
+    known = list(event_types)
+    events = config.events
+    named = {
+        "events.history_types": events.history_types,
+        "events.target_types": events.target_types,
+        "events.type_weights": tuple(events.type_weights),
+        "events.negative_types": events.negative_types,
+        "evaluation.seen_types": config.evaluation.seen_types,
+        **{f"objectives.{name}.types": entry.types for name, entry in config.objectives.items()},
+    }
+    for setting, types in named.items():
+        for name in types:
+            if name not in known:
+                raise ConfigError(
+                    f'{setting} names "{name}", which no event has.', nearest(name, known)
+                )
+    targets = [entry.types for entry in config.objectives.values()] or [events.target_types]
+    return EventRoles(
+        history_types=_indices(events.history_types, known),
+        seen_types=_indices(config.evaluation.seen_types, known),
+        target_weights=_weights(targets, events, known),
+        value_as_weight=events.value_as == "weight",
+        log_value=events.log_value,
+    )
+
+
+def _indices(types: Sequence[str], known: list[str]) -> tuple[int, ...] | None:
+    """Return the indices of the named types, None where none is named."""
+    return tuple(known.index(name) for name in types) or None
+
+
+def _weights(
+    targets: Sequence[Sequence[str]], events: EventSettings, known: list[str]
+) -> tuple[tuple[float, ...], ...]:
+    """Return what an event counts as a target, by objective and type; negative ones below 0."""
+    if not (events.negative_types or events.type_weights or any(targets)):
+        return ()
+
+    def weight(name: str, types: Sequence[str]) -> float:
+        if name in events.negative_types:
+            return -events.negative_weight
+        return events.type_weights.get(name, 1.0) if name in types or not types else 0.0
+
+    return tuple(tuple(weight(name, types) for name in known) for types in targets)

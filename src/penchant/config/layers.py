@@ -12,23 +12,28 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined
 
 from penchant.config.parts import KINDS, kinds, schema
 from penchant.errors import ConfigError
 from penchant.registry import nearest
 
 PREFIX: Final = "PENCHANT_"
-SECTIONS: Final = (*KINDS, "training", "evaluation")
+SECTIONS: Final = (*KINDS, "events", "training", "evaluation")
+OBJECTIVES: Final = "objectives"
+"""The section whose members, each a section of its own, are named by whoever writes them."""
 
 Entries = dict[str, tuple[Any, str]]
 """Settings of a section: value and source by key."""
 
 Layer = dict[str, Entries]
-"""Sections by name; the width stands in the section without a name."""
+"""Sections by name, `objectives.NAME` among them; the width stands in the one without a name."""
 
 _EXAMPLES = {
     "behaviour": "use_value",
     "readout": "query_time",
+    "events": "target_types",
+    "objectives": "NAME.types",
     "training": "seed",
     "evaluation": "exclude_seen",
 }
@@ -97,14 +102,22 @@ def merge(layers: Iterable[Layer]) -> Layer:
     merged: Layer = {section: {} for section in ("", *SECTIONS)}
     for layer in layers:
         for section, entries in layer.items():
-            below = merged[section]
+            below = merged.setdefault(section, {})
             before = below.get("kind", (KINDS.get(section), ""))[0]
             kind = entries.get("kind", (before, ""))[0]
-            if kind != before and kind in kinds(section):
+            if section in KINDS and kind != before and kind in kinds(section):
                 known = schema(section, kind).model_fields
                 below = {key: entry for key, entry in below.items() if key in known}
-            merged[section] = {**below, **entries}
+            merged[section] = {**below, **{key: _over(below, key, e) for key, e in entries.items()}}
     return merged
+
+
+def _over(below: Entries, key: str, entry: tuple[Any, str]) -> tuple[Any, str]:
+    """Return an entry over the one below it; of two tables, one with the keys of both."""
+    before = below.get(key, (None, ""))[0]
+    if isinstance(entry[0], Mapping) and isinstance(before, Mapping):
+        return {**before, **entry[0]}, entry[1]
+    return entry
 
 
 def checked(section: str, wanted: type[BaseModel], entries: Entries, of_kind: str = "") -> Any:
@@ -127,11 +140,16 @@ def checked(section: str, wanted: type[BaseModel], entries: Entries, of_kind: st
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0])
-        value, source = entries.get(key, (None, "nowhere"))
+        default = wanted.model_fields[key].default
+        if key not in entries:
+            raise ConfigError(
+                f"{section}{of_kind} must say {key}.", f"Set {section}.{key}."
+            ) from None
+        value, source = entries[key]
         raise ConfigError(
             f"{f'{section}.{key}'.lstrip('.')} must be {_allowed(first)} but is {to_toml(value)} "
             f"(from {source}).",
-            f"The default is {to_toml(wanted.model_fields[key].default)}.",
+            "" if default is PydanticUndefined else f"The default is {to_toml(default)}.",
         ) from error
 
 
@@ -142,9 +160,14 @@ def to_toml(value: Any) -> str:
     --------
     >>> print(to_toml([True, 1e-5, 'a "b"']))
     [true, 1e-05, "a \\"b\\""]
+    >>> print(to_toml({"buy": 5.0}))
+    {"buy" = 5.0}
     """
     if isinstance(value, list | tuple):
         return f"[{', '.join(to_toml(entry) for entry in value)}]"
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(key)} = {to_toml(entry)}" for key, entry in value.items())
+        return f"{{{', '.join(pairs)}}}"
     if isinstance(value, float):
         return repr(value)
     return json.dumps(value, ensure_ascii=False, default=str)
@@ -155,22 +178,31 @@ def _layer(tree: Mapping[str, Any], source_of: Callable[[str], str]) -> Layer:
     for section, content in tree.items():
         if section == "width":
             layer[""] = {"width": (content, source_of(section))}
-            continue
-        if section not in SECTIONS:
+        elif section == OBJECTIVES:
+            for name, (settings, _) in _entries(section, content, source_of).items():
+                member = f"{OBJECTIVES}.{name}"
+                layer[member] = _entries(member, settings, source_of)
+        elif section in SECTIONS:
+            layer[section] = _entries(section, content, source_of)
+        else:
             raise ConfigError(
                 f'There is no section or setting "{section}" (from {source_of(section)}).',
-                nearest(section, ["width", *SECTIONS]),
+                nearest(section, ["width", *SECTIONS, OBJECTIVES]),
             )
-        if not isinstance(content, Mapping):
-            raise ConfigError(
-                f"{section} must be a section of settings but is {to_toml(content)} "
-                f"(from {source_of(section)}).",
-                f"Set one of its keys, such as {section}.{_EXAMPLES.get(section, 'kind')}.",
-            )
-        layer[section] = {
-            key: (value, source_of(f"{section}.{key}")) for key, value in content.items()
-        }
     return layer
+
+
+def _entries(section: str, content: Any, source_of: Callable[[str], str]) -> Entries:
+    """Return the settings of a section with their sources."""
+    if not isinstance(content, Mapping):
+        member = section.startswith(f"{OBJECTIVES}.")
+        example = "types" if member else _EXAMPLES.get(section, "kind")
+        raise ConfigError(
+            f"{section} must be a section of settings but is {to_toml(content)} "
+            f"(from {source_of(section)}).",
+            f"Set one of its keys, such as {section}.{example}.",
+        )
+    return {key: (value, source_of(f"{section}.{key}")) for key, value in content.items()}
 
 
 _TYPES = {

@@ -1,11 +1,11 @@
-"""The settings that belong to no part of the model: how it is fitted and how it is ranked.
+"""The settings that belong to no part of the model: what counts, how it is fitted and ranked.
 
 Types and ranges stand here once; the defaults are the values of the recipe `default`.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +23,48 @@ class WidthSettings(Settings):
     """The one setting that stands above the sections: the width D of all vectors."""
 
     width: int = Field(64, ge=1)
+
+
+Types = Annotated[tuple[str, ...], Field(strict=False)]
+"""Names of event types, as the data has them."""
+
+
+class EventSettings(Settings):
+    """Which events are read, which are to be predicted, and how much each counts.
+
+    Notes
+    -----
+    Events of `history_types` are folded into the memory, others move nothing. Events of
+    `target_types` are to be predicted; one counts as much as `type_weights` says for its type, else
+    1. All types where none are named, but those of `negative_types` (skips, dislikes) are never to
+    be predicted: they are targets whose item is pushed down, each counting `negative_weight`.
+
+    `value_as` "weight" lets a target count as much as its value (seconds watched, a price) by the
+    mean of the training part; a target without a value counts 1. "target" predicts the value beside
+    the item; its squared error, in standard deviations, counts `value_weight`. `log_value` takes
+    the logarithm of 1 + value first.
+    """
+
+    history_types: Types = ()
+    target_types: Types = ()
+    type_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    negative_types: Types = ()
+    negative_weight: float = Field(1.0, gt=0)
+    value_as: Literal["none", "weight", "target"] = "none"
+    value_weight: float = Field(1.0, gt=0)
+    log_value: bool = False
+
+
+class NamedObjective(Settings):
+    """One of several things to be predicted, with a readout of its own.
+
+    Notes
+    -----
+    `types` are its targets, `weight` what its loss counts in the sum.
+    """
+
+    types: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    weight: float = Field(1.0, gt=0)
 
 
 class TrainingSettings(Settings):
@@ -77,11 +119,17 @@ class ObjectiveSettings(Settings):
     interest_weight: float = Field(0.1, ge=0)
     interest_share: float = Field(0.1, ge=0, le=1)
     least_value: float | None = None
-    taken_types: tuple[str, ...] = Field((), strict=False)
+    taken_types: Types = ()
 
 
 class EvaluationSettings(Settings):
-    """How a model is ranked."""
+    """How a model is ranked, and which items its lists leave out.
+
+    Notes
+    -----
+    An event of one of `seen_types`, of any type where none are named, makes its item seen.
+    """
 
     exclude_seen: bool = True
+    seen_types: Types = ()
     block_events: int = Field(50_000, ge=1)

@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from penchant.config.layers import (
+    OBJECTIVES,
     Entries,
     Layer,
     checked,
@@ -20,9 +22,12 @@ from penchant.config.layers import (
 )
 from penchant.config.parts import KINDS, Part, kinds, schema
 from penchant.config.recipes import recipes
+from penchant.config.roles import check_roles
 from penchant.config.settings import (
     BINARY_METRICS,
     EvaluationSettings,
+    EventSettings,
+    NamedObjective,
     TrainingSettings,
     WidthSettings,
 )
@@ -40,6 +45,10 @@ class Config:
         Width D of the item vectors and of the interest.
     items, behaviour, encoder, interest, readout, head, loss
         The parts of the model, and its loss.
+    events
+        Which events are read and which are to be predicted.
+    objectives
+        What is predicted, by name, where it is more than one thing; the first is the usual one.
     training
         How it is fitted.
     evaluation
@@ -58,6 +67,8 @@ class Config:
     readout: Part
     head: Part
     loss: Part
+    events: EventSettings
+    objectives: Mapping[str, NamedObjective]
     training: TrainingSettings
     evaluation: EvaluationSettings
 
@@ -124,14 +135,15 @@ class Config:
         """Return plain nested values, every setting with its value."""
         plain: dict[str, Any] = {"width": self.width}
         for section in fields(self)[1:]:
-            value = getattr(self, section.name)
-            plain[section.name] = value.to_dict() if isinstance(value, Part) else value.model_dump()
+            plain[section.name] = _plain(getattr(self, section.name))
         return plain
 
     def to_toml(self) -> str:
         """Return the text of a file that `load` and `from_toml` read to this configuration."""
         sections = self.to_dict()
         lines = [f"width = {sections.pop('width')}"]
+        named = sections.pop(OBJECTIVES)
+        sections |= {f"{OBJECTIVES}.{name}": settings for name, settings in named.items()}
         for section, settings in sections.items():
             known = {key: value for key, value in settings.items() if value is not None}
             lines += ["", f"[{section}]"]
@@ -169,12 +181,27 @@ def _read(name_or_path: str | Path) -> tuple[str, str]:
 def _resolve(*layers: Layer) -> Config:
     merged = merge(layers)
     parts = {section: _part(section, merged[section]) for section in KINDS}
+    events = checked("events", EventSettings, merged["events"])
+    objectives = {
+        section.removeprefix(f"{OBJECTIVES}."): checked(section, NamedObjective, entries)
+        for section, entries in merged.items()
+        if section.startswith(f"{OBJECTIVES}.")
+    }
+    check_roles(events, objectives, parts["loss"].kind)
     return Config(
+        events=events,
+        objectives=MappingProxyType(objectives),
         width=checked("", WidthSettings, merged[""]).width,
         training=checked("training", TrainingSettings, _with_metric(merged["training"], **parts)),
         evaluation=checked("evaluation", EvaluationSettings, merged["evaluation"]),
         **parts,
     )
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {name: _plain(settings) for name, settings in value.items()}
+    return value.to_dict() if isinstance(value, Part) else value.model_dump()
 
 
 def _part(section: str, entries: Entries) -> Part:

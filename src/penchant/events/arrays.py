@@ -17,6 +17,9 @@ NO_TIME = -(2**62)
 UNKNOWN_ITEM = -1
 """The item index of an event whose item is not in the vocabulary."""
 
+NO_PART = -1
+"""The `part` of an event that is read as history and is never a target."""
+
 
 class Part(IntEnum):
     """Which part of a split an event belongs to."""

@@ -13,6 +13,7 @@ from penchant.interest.attention import (
 )
 from penchant.interest.readout import Readout
 from penchant.interest.streaming import RunningSum, advance, empty_sum, merge, scan
+from penchant.interest.value import ValueReadout
 
 __all__ = [
     "AdditiveAttention",
@@ -22,6 +23,7 @@ __all__ = [
     "MultiHeadAttention",
     "Readout",
     "RunningSum",
+    "ValueReadout",
     "advance",
     "attentions",
     "empty_sum",

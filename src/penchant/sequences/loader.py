@@ -1,8 +1,9 @@
 """Training batches from prepared histories: windows, packed, sized by events.
 
-The state is carried across the windows of a history. The off-by-one of training lives here: the
-interest after event t predicts event t + 1, and the interest before any event predicts the first. A
-batch is a pure function of (log, seed, epoch).
+The state is carried across the windows of a history. The off-by-one of training lives here and in
+`training_targets`: the interest after event t predicts the events from t + 1 on up to the next that
+is history, and the interest before any event predicts the first. A batch is a pure function of
+(log, seed, epoch).
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from torch import Tensor
 
 from penchant.errors import InputError
 from penchant.events.arrays import LogArrays
-from penchant.packed import NO_TIME, PackedEvents, offsets_of
+from penchant.packed import NO_TIME, PackedEvents
 from penchant.seeds import stream
+from penchant.sequences.roles import EventRoles
+from penchant.sequences.training_targets import TrainingTargets
 
 POOL_BATCHES = 16
 """Users are shuffled, then sorted by length inside pools of this many batches.
@@ -28,57 +31,54 @@ Few idle steps, little order.
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatch:
-    """Windows of some users and what comes after each of their events.
+    """Windows of some users and what is to be predicted from them.
 
     Parameters
     ----------
     events
         Input events, N rows of B users; a user may have none.
+    target_row
+        (M,) int64 row of `events` after which each target is predicted, -1 for one that is
+        predicted from nothing; rising, those from nothing last.
     target_item
-        (N,) int64 the item after each row.
-    target_value
-        (N,) float32 the value of the event after each row.
+        (M,) int64.
     target_type
-        (N,) int64 its type.
+        (M,) int64.
+    target_value
+        (M,) float32, NaN where it carries none.
     target_time_ms
-        (N,) int64 its time, `NO_TIME` where unknown.
-    first_item
-        (B,) int64 each user's first item ever, to be predicted from nothing; -1 where this window
-        does not start the history.
-    first_value, first_type, first_time_ms
-        (B,) float32 and int64, what that event carries; they mean nothing where there is none.
+        (M,) int64, `NO_TIME` where unknown.
+    target_weight
+        (M, O) float32 what it counts under each objective: 0 where it is none of its targets, below
+        0 where its item is pushed down.
     carries
         Whether the users are the first users of the batch before and continue there.
     """
 
     events: PackedEvents
+    target_row: Tensor
     target_item: Tensor
-    target_value: Tensor
     target_type: Tensor
+    target_value: Tensor
     target_time_ms: Tensor
-    first_item: Tensor
-    first_value: Tensor
-    first_type: Tensor
-    first_time_ms: Tensor
+    target_weight: Tensor
     carries: bool
 
     @property
     def num_targets(self) -> int:
-        """Targets in the batch, first events included."""
-        return len(self.target_item) + int((self.first_item >= 0).sum())
+        """Targets in the batch, those from nothing included."""
+        return len(self.target_item)
 
     def to(self, device: torch.device | str) -> TrainingBatch:
         """Return the batch on a device."""
         return TrainingBatch(
             self.events.to(device),
+            self.target_row.to(device),
             self.target_item.to(device),
-            self.target_value.to(device),
             self.target_type.to(device),
+            self.target_value.to(device),
             self.target_time_ms.to(device),
-            self.first_item.to(device),
-            self.first_value.to(device),
-            self.first_type.to(device),
-            self.first_time_ms.to(device),
+            self.target_weight.to(device),
             self.carries,
         )
 
@@ -101,11 +101,13 @@ class TrainingLoader:
         Keep only the newest windows of each history; 0 keeps all.
     drop_time_share
         Share of windows whose times are hidden, so that the model learns to do without.
+    roles
+        Which events are history and which are targets; all are both when left out.
 
     Raises
     ------
     InputError
-        When the log holds no events.
+        When the log holds no events, or none that is a target.
 
     Examples
     --------
@@ -113,8 +115,8 @@ class TrainingLoader:
     >>> zeros = np.zeros(5)
     >>> log = LogArrays(items, zeros, zeros, zeros, zeros, np.array([0, 3, 5]))
     >>> [batch] = TrainingLoader(log, window=10, batch_events=10, seed=0).epoch(0)
-    >>> batch.events.item_index.tolist(), batch.target_item.tolist(), batch.first_item.tolist()
-    ([3, 1, 0], [1, 2, 1], [3, 0])
+    >>> batch.events.item_index.tolist(), batch.target_item.tolist(), batch.target_row.tolist()
+    ([3, 1, 0], [1, 2, 1, 3, 0], [0, 1, 2, -1, -1])
     """
 
     def __init__(
@@ -125,33 +127,39 @@ class TrainingLoader:
         seed: int,
         max_windows: int = 0,
         drop_time_share: float = 0.0,
+        roles: EventRoles = EventRoles(),
     ) -> None:
-        if log.num_events == 0:
-            raise InputError(
-                "the training part must hold events but holds none.",
-                "Give an earlier split time, or a longer log.",
-            )
+        self._targets = targets = TrainingTargets.of(log, roles)
+        _check_not_empty(log, targets)
+        all_history = roles.history_types is None
+        history = log if all_history else log.where(roles.is_history(log.event_type))
         self.batch_events = batch_events
         self.seed = seed
         self.drop_time_share = drop_time_share
         self._columns = _Columns.of(log)
-        inputs = np.maximum(log.lengths - 1, 0)  # every event but the last is an input
+        self._history = self._columns if all_history else _Columns.of(history)
+        inputs = targets.num_inputs  # nothing is predicted after later events
         kept = np.minimum(inputs, max_windows * window) if max_windows else inputs
-        self._start = log.offsets[:-1] + inputs - kept  # (U,) first input row
-        self._is_whole = kept == inputs
+        self._first_row = history.offsets[:-1]
+        self._dropped = inputs - kept  # (U,) events before the first window
         self._num_inputs = kept
         self._num_windows = np.maximum(-(-kept // window), 1)
         self._window_length = np.maximum(
             -(-kept // self._num_windows), 1
         )  # balanced, so none is tiny
-        self._users = np.flatnonzero(log.lengths > 0)
-        self._first_row = log.offsets[:-1]
+        self._users = np.flatnonzero(targets.lengths > 0)
+        # Where each user's targets stand by the history before them: u + rows before, which rises.
+        self._place = self._first_row + np.arange(log.num_users)
+        self._target_place = np.repeat(self._place, targets.lengths) + targets.num_before
+        first_kept = np.where(self._dropped > 0, self._place + self._dropped + 1, self._place)
+        self._num_targets = targets.offsets[1:] - np.searchsorted(self._target_place, first_kept)
+        many = -(-(self._num_targets - 1) // self._num_windows)  # more than history: all count
+        self._window_size = np.maximum(self._window_length, many)
 
     @property
     def num_targets(self) -> int:
-        """Targets of an epoch, first events included."""
-        users = self._users
-        return int(self._num_inputs[users].sum() + self._is_whole[users].sum())
+        """Targets of an epoch, those from nothing included."""
+        return int(self._num_targets[self._users].sum())
 
     def epoch(self, epoch: int) -> Iterator[TrainingBatch]:
         """Yield the batches of an epoch."""
@@ -165,48 +173,67 @@ class TrainingLoader:
     def _groups(self, order: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield the users of successive batches, longest first within each."""
         users = order.permutation(self._users)
-        pool_of = _cut(self._window_length[users], self.batch_events * POOL_BATCHES)
+        pool_of = _cut(self._window_size[users], self.batch_events * POOL_BATCHES)
         pools = [users[pool_of == pool] for pool in range(pool_of[-1] + 1)]
         groups = []
         for pool in pools:
             longest_first = pool[np.argsort(-self._num_inputs[pool], kind="stable")]
-            group_of = _cut(self._window_length[longest_first], self.batch_events)
+            group_of = _cut(self._window_size[longest_first], self.batch_events)
             groups += [longest_first[group_of == group] for group in range(group_of[-1] + 1)]
         for index in order.permutation(len(groups)):
             yield groups[index]
 
     def _batch(self, users: np.ndarray, number: int, hide: np.random.Generator) -> TrainingBatch:
         """Return window `number` of each user."""
-        before = number * self._window_length[users]
-        lengths = np.clip(self._num_inputs[users] - before, 0, self._window_length[users])
-        ends = np.cumsum(lengths)
-        rows = np.repeat(self._start[users] + before - (ends - lengths), lengths)
-        rows = rows + np.arange(len(rows))
-        is_shown = hide.random(len(users)) >= self.drop_time_share
-        shown = np.repeat(is_shown, lengths)
-        starts = (number == 0) & self._is_whole[users]
-        index, after = torch.from_numpy(rows), torch.from_numpy(rows + 1)
-        first = torch.from_numpy(self._first_row[users])
-        columns, has_time = self._columns, torch.from_numpy(shown)
+        before = self._dropped[users] + number * self._window_length[users]
+        left = self._dropped[users] + self._num_inputs[users] - before
+        lengths = np.clip(left, 0, self._window_length[users])
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        row = torch.from_numpy(_ranges(self._first_row[users] + before, lengths))
+        is_shown = torch.from_numpy(hide.random(len(users)) >= self.drop_time_share)
+        target, user, after = self._targets_of(users, before, lengths, with_first=number == 0)
+        target_row = np.where(after > 0, offsets[user] + after - before[user] - 1, -1)
+        history, columns = self._history, self._columns
+        shown = is_shown.repeat_interleave(torch.from_numpy(lengths))
+        at = torch.from_numpy(self._targets.row[target])
         return TrainingBatch(
             PackedEvents(
-                columns.item[index],
-                columns.type[index],
-                columns.value[index],
-                torch.where(has_time, columns.time_ms[index], NO_TIME),
-                torch.zeros((len(rows), 0), dtype=torch.int64),
-                offsets_of(torch.from_numpy(lengths)),
+                history.item[row],
+                history.type[row],
+                history.value[row],
+                torch.where(shown, history.time_ms[row], NO_TIME),
+                torch.zeros((len(row), 0), dtype=torch.int64),
+                torch.from_numpy(offsets),
             ),
-            columns.item[after],
-            columns.value[after],
-            columns.type[after],
-            torch.where(has_time, columns.time_ms[after], NO_TIME),
-            torch.where(torch.from_numpy(starts), columns.item[first], -1),
-            columns.value[first],
-            columns.type[first],
-            torch.where(torch.from_numpy(is_shown), columns.time_ms[first], NO_TIME),
+            torch.from_numpy(target_row),
+            columns.item[at],
+            columns.type[at],
+            columns.value[at],
+            torch.where(is_shown[torch.from_numpy(user)], columns.time_ms[at], NO_TIME),
+            torch.from_numpy(self._targets.weight[target]),
             carries=number > 0,
         )
+
+    def _targets_of(
+        self, users: np.ndarray, before: np.ndarray, lengths: np.ndarray, with_first: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the targets after some rows of each user: which, whose, and the rows before each.
+
+        Those that nothing stands before come last, and only `with_first`.
+        """
+        first = self._place[users] + before + 1
+        found = [self._between(first, first + lengths)]
+        if with_first:
+            nothing = np.where(self._dropped[users] == 0, self._place[users], 0)
+            found.append(self._between(nothing, nothing + (self._dropped[users] == 0)))
+        target, user = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return target, user, self._targets.num_before[target]
+
+    def _between(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the targets at places from `low` to before `high` of each user, and whose."""
+        start = np.searchsorted(self._target_place, low)
+        size = np.searchsorted(self._target_place, high) - start
+        return _ranges(start, size), np.repeat(np.arange(len(size)), size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +253,25 @@ class _Columns:
             torch.as_tensor(log.value, dtype=torch.float32),
             torch.as_tensor(log.time_ms, dtype=torch.int64),
         )
+
+
+def _check_not_empty(log: LogArrays, targets: TrainingTargets) -> None:
+    if log.num_events == 0:
+        raise InputError(
+            "the training part must hold events but holds none.",
+            "Give an earlier split time, or a longer log.",
+        )
+    if len(targets.row) == 0:
+        raise InputError(
+            f"the training part must hold targets but none of {log.num_events:,} events is one.",
+            "Set events.target_types and events.type_weights to types that it has.",
+        )
+
+
+def _ranges(start: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return the integers from each start on, so many of each, end to end."""
+    ends = np.cumsum(size)
+    return np.repeat(start - (ends - size), size) + np.arange(size.sum())
 
 
 def _cut(sizes: np.ndarray, most: int) -> np.ndarray:

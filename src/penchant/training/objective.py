@@ -6,7 +6,7 @@ differentiable operations, as a function of the parameters, so that per-user gra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,23 +16,39 @@ from torch.func import functional_call
 from penchant.clock import elapsed_between
 from penchant.encoders.plain import plain_operations
 from penchant.errors import ConfigError
-from penchant.heads import LabelRule
+from penchant.heads import Head, LabelRule
 from penchant.losses import InterestLoss, Loss, Targets, running_mean
+from penchant.losses.unlikelihood import unlikelihood
 from penchant.model import InterestModel, ModelState, Trace
 from penchant.packed import NO_ELAPSED, NO_TIME
 from penchant.sequences.loader import TrainingBatch
 
+SequenceLoss = Callable[[Tensor, Tensor, Head, Targets], Tensor]
+"""`forward` or `reference` of a loss."""
+
 
 class LossTerms(NamedTuple):
-    """Scalars: `total` is minimised, `sequence` and `interest` are means over their positions."""
+    """Scalars: `total` is minimised; `sequence` is over targets, `interest` over positions."""
 
     total: Tensor
     sequence: Tensor
     interest: Tensor
 
 
+class Term(NamedTuple):
+    """One of the things to be predicted.
+
+    `name` as the model has it, `weight` in the sum, and `share` of the training part's targets that
+    are its own: with it a batch that holds few of them weighs them no more than one with many.
+    """
+
+    name: str = ""
+    weight: float = 1.0
+    share: float = 1.0
+
+
 class Objective(nn.Module):
-    """The two losses over a packed batch.
+    """The losses over a packed batch.
 
     Parameters
     ----------
@@ -48,11 +64,21 @@ class Objective(nn.Module):
         Targets of a full batch: a smaller batch counts less by that measure.
     labels
         Which targets were taken, for the binary loss.
+    terms
+        What is predicted, in the order of the batch's weights; one thing when left out.
+    value_weight
+        What the squared error of the value counts, where the model tells values.
 
     Raises
     ------
     ConfigError
         When a weight or a share is out of range.
+
+    Notes
+    -----
+    L_seq is the sum over terms of weight / (share · M) times the sum over M targets of what each
+    counts times its loss: with one term, the mean over targets. A target that counts less than 0
+    adds `unlikelihood`. A target that counts 0 costs nothing.
     """
 
     def __init__(
@@ -61,8 +87,10 @@ class Objective(nn.Module):
         width: int,
         interest_weight: float = 0.1,
         interest_share: float = 0.1,
-        nominal_targets: int = 0,
+        nominal_targets: float = 0,
         labels: LabelRule = LabelRule(),
+        terms: Sequence[Term] = (Term(),),
+        value_weight: float = 1.0,
     ) -> None:
         super().__init__()
         if interest_weight < 0 or not 0 <= interest_share <= 1:
@@ -77,6 +105,8 @@ class Objective(nn.Module):
         self.interest_share = interest_share
         self.nominal_targets = nominal_targets
         self.labels = labels
+        self.terms = tuple(terms)
+        self.value_weight = value_weight
 
     def forward(
         self, model: InterestModel, batch: TrainingBatch, state: ModelState | None = None
@@ -88,40 +118,89 @@ class Objective(nn.Module):
         """
         table = model.table()
         trace, after = model(batch.events, state, table)
-        vectors, targets = self._queries(model, batch, trace)
-        sequence = self.loss(vectors, table, model.head, targets)
+        sequence = self._sequence(model, batch, trace, table, self.loss)
         interest = sequence.new_zeros(())
-        if self.interest_weight > 0 and len(batch.target_item):
+        if self.interest_weight > 0 and batch.events.num_events:
             interest = self.interest_loss(*self._interest_inputs(batch, trace, table))
-        fill = min(len(targets.item) / self.nominal_targets, 1.0) if self.nominal_targets else 1.0
+        fill = min(batch.num_targets / self.nominal_targets, 1.0) if self.nominal_targets else 1.0
         total = (sequence + self.interest_weight * interest) * fill
         return LossTerms(total, sequence, interest), after
 
-    def _queries(
-        self, model: InterestModel, batch: TrainingBatch, trace: Trace
-    ) -> tuple[Tensor, Targets]:
-        """Return the interest vectors before each target, and the targets; first events last."""
-        elapsed_ms = elapsed_between(batch.events.time_ms, batch.target_time_ms)
-        vectors = model.readout(trace, elapsed_ms, batch.target_time_ms)
-        starts = batch.first_item >= 0
-        first = batch.first_item[starts]
-        cold = self._cold(model, batch.first_time_ms[starts])
-        item = torch.cat([batch.target_item, first])
-        label = torch.cat(
-            [
-                self.labels(batch.target_value, batch.target_type),
-                self.labels(batch.first_value[starts], batch.first_type[starts]),
-            ]
-        )
-        weight = vectors.new_full((len(item),), 1 / max(len(item), 1))
-        return torch.cat([vectors, cold.expand(len(first), -1)]), Targets(item, label, weight)
+    def _sequence(
+        self,
+        model: InterestModel,
+        batch: TrainingBatch,
+        trace: Trace,
+        table: Tensor,
+        loss: SequenceLoss,
+    ) -> Tensor:
+        """Return the weighted sum of the terms' losses, by either form of a loss."""
+        assert batch.target_weight.shape[1] == len(self.terms), "one weight per target and term"
+        found = []
+        for place, term in enumerate(self.terms):
+            at = batch.target_weight[:, place].nonzero().squeeze(1)  # (M',)
+            if len(at) == 0:
+                continue
+            scale = term.weight / (term.share * batch.num_targets)
+            weight = (batch.target_weight[at, place].double() * scale).to(table.dtype)
+            vectors = self._vectors(model, batch, trace, at, term.name)
+            found.append(self._judged(model, batch, at, vectors, table, weight, loss))
+            if place == 0 and model.value is not None:
+                counts = (weight > 0) * (scale * self.value_weight)
+                item_vectors = table[batch.target_item[at]]
+                error = model.value.squared_error(vectors, item_vectors, batch.target_value[at])
+                found.append(error @ counts.to(error.dtype))
+        # Where a batch holds no target its memories are still carried on, with gradients of 0.
+        return sum(found[1:], found[0]) if found else trace.attended.sum() * 0.0
 
-    def _cold(self, model: InterestModel, at_ms: Tensor) -> Tensor:
+    def _vectors(
+        self, model: InterestModel, batch: TrainingBatch, trace: Trace, at: Tensor, name: str
+    ) -> Tensor:
+        """Return (M', D) the interest before the chosen targets, those from nothing last."""
+        row, at_ms = batch.target_row[at], batch.target_time_ms[at]
+        warm = row >= 0
+        num_warm = int(warm.sum())
+        row, warm_ms = row[:num_warm], at_ms[:num_warm]
+        elapsed_ms = elapsed_between(batch.events.time_ms[row], warm_ms)
+        if num_warm != batch.events.num_events or (row.diff() == 0).any():
+            trace = trace.rows(row)
+        vectors = model.readout(trace, elapsed_ms, warm_ms, name)
+        cold = self._cold(model, at_ms[num_warm:], name)
+        return torch.cat([vectors, cold.expand(len(at) - num_warm, -1)])
+
+    def _cold(self, model: InterestModel, at_ms: Tensor, name: str) -> Tensor:
         """Return (F, D) or, where the time of asking is not looked at, (1, D) without history."""
         nobody = model.trace_of(model.initial_state(1))
-        asked = at_ms if model.readout_layers.query_calendar else at_ms.new_full((1,), NO_TIME)
+        looks = model.readout_of(name).query_calendar
+        asked = at_ms if looks else at_ms.new_full((1,), NO_TIME)
         rows = torch.zeros_like(asked)
-        return model.readout(nobody.rows(rows), torch.full_like(asked, NO_ELAPSED), asked)
+        return model.readout(nobody.rows(rows), torch.full_like(asked, NO_ELAPSED), asked, name)
+
+    def _judged(
+        self,
+        model: InterestModel,
+        batch: TrainingBatch,
+        at: Tensor,
+        vectors: Tensor,
+        table: Tensor,
+        weight: Tensor,
+        loss: SequenceLoss,
+    ) -> Tensor:
+        """Return the loss of the chosen targets that count, and of those that are pushed down."""
+        refused = weight < 0
+        if not refused.any():
+            return loss(vectors, table, model.head, self._targets(batch, at, weight))
+        down, up = refused.nonzero().squeeze(1), (~refused).nonzero().squeeze(1)
+        item = batch.target_item[at[down]]
+        total = unlikelihood(vectors[down], table, model.head, item, -weight[down])
+        if len(up):
+            targets = self._targets(batch, at[up], weight[up])
+            total = total + loss(vectors[up], table, model.head, targets)
+        return total
+
+    def _targets(self, batch: TrainingBatch, at: Tensor, weight: Tensor) -> Targets:
+        label = self.labels(batch.target_value[at], batch.target_type[at])
+        return Targets(batch.target_item[at], label, weight)
 
     def _interest_inputs(
         self, batch: TrainingBatch, trace: Trace, table: Tensor
@@ -134,9 +213,8 @@ class Objective(nn.Module):
 
     def _interest_positions(self, batch: TrainingBatch) -> Tensor:
         """Return each window's last position and a random share of the others."""
-        num_rows = len(batch.target_item)
-        chosen = torch.rand(num_rows) < self.interest_share
-        chosen = chosen.to(batch.target_item.device)
+        chosen = torch.rand(batch.events.num_events) < self.interest_share
+        chosen = chosen.to(batch.events.item_index.device)
         chosen[batch.events.offsets[1:][batch.events.lengths > 0] - 1] = True
         return chosen.nonzero().squeeze(1)
 
@@ -191,9 +269,8 @@ class _Pair(nn.Module):
         objective, model = self.objective, self.model
         table = model.table()
         trace, _ = model(window.events, None, table)
-        vectors, targets = objective._queries(model, window, trace)
-        total = objective.loss.reference(vectors, table, model.head, targets)
-        if objective.interest_weight > 0 and len(window.target_item):
+        total = objective._sequence(model, window, trace, table, objective.loss.reference)
+        if objective.interest_weight > 0 and window.events.num_events:
             inputs = objective._interest_inputs(window, trace, table)
             interest = objective.interest_loss.reference(*inputs)
             total = total + objective.interest_weight * interest

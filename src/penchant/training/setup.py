@@ -2,55 +2,95 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
 from penchant.clock import ElapsedTime, elapsed_between
-from penchant.config import Config, build_labels, build_loss, build_model
+from penchant.config import Config, build_labels, build_loss, build_model, build_roles
 from penchant.errors import ConfigError
 from penchant.events import LogArrays, Part, PreparedData
 from penchant.model import InterestModel
+from penchant.sequences.roles import EventRoles
+from penchant.sequences.training_targets import TrainingTargets
 from penchant.training.devices import choose_device
-from penchant.training.objective import Objective
+from penchant.training.objective import Objective, Term
 
 
 def fresh_model(data: PreparedData, config: Config) -> InterestModel:
     """Build the model for the data's vocabulary, its inputs scaled to the training part."""
     model = build_model(config, len(data.items), len(data.event_types), data.features)
-    fit_inputs(model, data.log.train)
+    fit_inputs(model, data.log.train, build_roles(config, data.event_types))
     return model
 
 
-def fit_inputs(model: InterestModel, log: LogArrays) -> None:
+def fit_inputs(model: InterestModel, log: LogArrays, roles: EventRoles = EventRoles()) -> None:
     """Fit what the inputs remember of the training part: values seen, shortest and longest gap."""
-    model.behaviour.fit_values(torch.as_tensor(log.value))
-    time_ms = torch.as_tensor(log.time_ms)
-    gaps = elapsed_between(time_ms[:-1], time_ms[1:])
-    same_user = torch.ones(len(gaps), dtype=torch.bool)
-    borders = torch.as_tensor(log.offsets[(log.offsets > 0) & (log.offsets < log.num_events)])
-    same_user[borders - 1] = False
-    for part in model.modules():
+    history, targets = log.where(roles.is_history(log.event_type)), TrainingTargets.of(log, roles)
+    model.behaviour.fit_values(torch.as_tensor(history.value))
+    is_later = np.ones(history.num_events, dtype=bool)
+    is_later[history.offsets[:-1][history.lengths > 0]] = False
+    later = np.flatnonzero(is_later)
+    _fit_range(model, history.time_ms[later - 1], history.time_ms[later])
+    is_warm = targets.num_before > 0
+    before = np.repeat(history.offsets[:-1], targets.lengths) + targets.num_before - 1
+    for readout in (model.readout_layers, *model.other_readouts):
+        asked_ms = log.time_ms[targets.row[is_warm]]
+        _fit_range(readout, history.time_ms[before[is_warm]], asked_ms)
+    if model.value is not None:
+        model.value.fit(torch.as_tensor(log.value[roles.is_target(log.event_type)]))
+
+
+def _fit_range(module: nn.Module, before_ms: np.ndarray, after_ms: np.ndarray) -> None:
+    gaps = elapsed_between(torch.as_tensor(before_ms), torch.as_tensor(after_ms))
+    for part in module.modules():
         if isinstance(part, ElapsedTime):
-            part.fit_range(gaps[same_user])
+            part.fit_range(gaps)
 
 
 def build_objective(data: PreparedData, config: Config) -> Objective:
-    """Build the objective that the section of the loss describes.
+    """Build the objective that the sections of the loss, the events and the objectives describe.
 
     Raises
     ------
     ConfigError
-        When a type of event that counts as taken is not in the data.
+        When a type of event is named that is not in the data, or the training part has no targets.
     """
     settings = config.loss.settings
+    targets = TrainingTargets.of(data.log.train, build_roles(config, data.event_types))
     return Objective(
         build_loss(config),
         config.width,
         settings["interest_weight"],
         settings["interest_share"],
-        nominal_targets=batch_events(data, config),
+        nominal_targets=batch_events(data, config) * targets.per_input,
         labels=build_labels(config, data.event_types),
+        terms=_terms(config, targets),
+        value_weight=config.events.value_weight,
     )
+
+
+def _terms(config: Config, targets: TrainingTargets) -> list[Term]:
+    """Return what is predicted, each with its share of the targets."""
+    named = {name: entry.weight for name, entry in config.objectives.items()} or {"": 1.0}
+    if config.events.history_types and not (targets.num_before > 0).any():
+        raise ConfigError(
+            "The training part must have events of events.history_types before its targets but has "
+            "none.",
+            "Set events.history_types to types that it has, or leave it out.",
+        )
+    terms = []
+    for (name, weight), share in zip(named.items(), targets.shares, strict=True):
+        if share == 0:
+            setting = f"objectives.{name}.types" if name else "events.target_types"
+            raise ConfigError(
+                f"The training part must have events of {setting} to be predicted but has none.",
+                f"Set {setting} to types that its {len(targets.row):,} targets have."
+                if len(targets.row)
+                else f"Set {setting} to types that it has.",
+            )
+        terms.append(Term(name, weight, share))
+    return terms
 
 
 def check_parts(data: PreparedData, config: Config) -> None:
@@ -71,6 +111,27 @@ def check_parts(data: PreparedData, config: Config) -> None:
     with torch.device("meta"):
         build_model(config, len(data.items), len(data.event_types), data.features)
         build_objective(data, config)
+    if config.events.value_as == "target":
+        _check_values(data, config)
+
+
+def _check_values(data: PreparedData, config: Config) -> None:
+    """See that there are values to learn from."""
+    train, roles = data.log.train, build_roles(config, data.event_types)
+    value = train.value[roles.is_target(train.event_type)]
+    known = value[~np.isnan(value)]
+    if len(known) == 0:
+        raise ConfigError(
+            'events.value_as "target" needs values but none of the training part\'s '
+            f"{len(value):,} targets has one.",
+            'Set events.value_as="none", or prepare the data with a column value.',
+        )
+    if config.events.log_value and known.min() <= -1:
+        raise ConfigError(
+            "events.log_value needs values above -1 but the least of the training part is "
+            f"{known.min():g}.",
+            "Set events.log_value=false.",
+        )
 
 
 def check_labels(data: PreparedData, config: Config) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from penchant.config import Config
+from penchant.config import Config, build_roles
 from penchant.encoders import EventWindow, map_state
 from penchant.errors import TrainingDivergedError, TrainingInterrupted
 from penchant.evaluation.calibration import LOWER_IS_BETTER
@@ -85,6 +85,7 @@ class Trainer:
             settings.seed,
             settings.max_windows,
             settings.drop_time_share,
+            build_roles(config, data.event_types),
         )
         self.validates = has_targets(data)
         is_loss = settings.metric in LOWER_IS_BETTER
