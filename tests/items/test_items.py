@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from penchant.items import BehaviourInput, FeatureItems, FeatureTable, IdentityItems, ItemEncoder
+from penchant.items import (
+    BehaviourInput,
+    FeatureItems,
+    FeatureTable,
+    IdentityItems,
+    ItemEncoder,
+    ItemRows,
+    whole,
+)
 from penchant.packed import NO_TIME, PackedEvents
 from penchant.testing import LawBroken, check_items
 
@@ -42,6 +50,25 @@ def attributes(bag_size: int = 4) -> FeatureTable:
 )
 def test_the_table_and_single_items_agree(items: ItemEncoder) -> None:
     check_items(items)
+
+
+def test_rows_by_index_equal_rows_of_the_table_in_any_order_and_number() -> None:
+    items = FeatureItems(3, 4, attributes())
+    index = torch.tensor([2, 0, 2, 1, 0])
+    torch.testing.assert_close(ItemRows(items)[index], items.table()[index])
+    torch.testing.assert_close(whole(ItemRows(items)), items.table())
+    assert len(ItemRows(items)) == 3
+
+
+def test_rows_by_index_have_a_gradient_of_those_rows_alone_where_it_is_asked_for() -> None:
+    items = IdentityItems(7, 2)
+    items.sparse_gradients = True
+    ItemRows(items)[torch.tensor([5, 1, 5])].sum().backward()
+    gradient = items.vectors.weight.grad
+    assert gradient is not None
+    assert gradient.is_sparse
+    assert gradient.coalesce().indices().tolist() == [[1, 5]]
+    assert gradient.coalesce().values().tolist() == [[1.0, 1.0], [2.0, 2.0]]
 
 
 def test_the_law_of_items_catches_a_shifted_table() -> None:

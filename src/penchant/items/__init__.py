@@ -4,6 +4,7 @@ from penchant.items.base import ItemEncoder, item_encoders
 from penchant.items.behaviour import BehaviourInput
 from penchant.items.features import FeatureArrays, FeatureTable
 from penchant.items.identity import FeatureItems, IdentityItems
+from penchant.items.rows import ItemRows, Table, whole
 
 __all__ = [
     "BehaviourInput",
@@ -12,5 +13,8 @@ __all__ = [
     "FeatureTable",
     "IdentityItems",
     "ItemEncoder",
+    "ItemRows",
+    "Table",
     "item_encoders",
+    "whole",
 ]

@@ -22,6 +22,8 @@ class ItemEncoder(nn.Module, ABC):
 
     kind: str
     num_items: int
+    sparse_gradients = False
+    """Whether what belongs to single items gets, taken by index, a gradient of those rows alone."""
 
     @abstractmethod
     def forward(self, item_index: Tensor) -> Tensor:

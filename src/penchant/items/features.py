@@ -66,3 +66,20 @@ class FeatureTable(nn.Module):
         # torch wants the starts alone; the end of the last bag is the end of the index.
         starts = torch.as_tensor(arrays.bag_offsets[:-1], dtype=torch.int64)
         self.register_buffer("bag_offsets", starts)
+
+    def bags(self) -> tuple[Tensor, Tensor]:
+        """Return the members of all bags end to end, and (I,) where each bag starts."""
+        return self.bag_index, self.bag_offsets
+
+    def bags_of(self, item_index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the members of the bags of items (N,) end to end, and (N,) where each starts.
+
+        Time and memory O(N + members), however many items there are.
+        """
+        first, after = self.bag_offsets[item_index], item_index + 1
+        is_last = after == len(self.bag_offsets)
+        end = self.bag_offsets[after.masked_fill(is_last, 0)]
+        sizes = end.masked_fill(is_last, len(self.bag_index)) - first
+        starts = sizes.cumsum(0) - sizes
+        within = torch.arange(int(sizes.sum()), device=sizes.device)
+        return self.bag_index[within + (first - starts).repeat_interleave(sizes)], starts

@@ -30,11 +30,14 @@ class IdentityItems(ItemEncoder):
 
     def forward(self, item_index: Tensor) -> Tensor:
         """Return (N, D) vectors of the items (N,)."""
-        return self.vectors(item_index)
+        return self._identities(item_index)
 
     def table(self) -> Tensor:
         """Return (I, D), the parameter itself."""
         return self.vectors.weight
+
+    def _identities(self, item_index: Tensor) -> Tensor:
+        return F.embedding(item_index, self.vectors.weight, sparse=self.sparse_gradients)
 
 
 @item_encoders.register("features")
@@ -69,7 +72,7 @@ class FeatureItems(IdentityItems):
 
     def forward(self, item_index: Tensor) -> Tensor:
         """Return (N, D) vectors of the items (N,)."""
-        return self.vectors(item_index) + self._attributes(item_index)
+        return self._identities(item_index) + self._attributes(item_index)
 
     def table(self) -> Tensor:
         """Return (I, D) vectors of all items."""
@@ -80,12 +83,12 @@ class FeatureItems(IdentityItems):
         table = self.features
         every = torch.arange(self.num_items, device=self.vectors.weight.device)
         rows = every if item_index is None else item_index
-        added = torch.zeros_like(self.vectors.weight[rows])
+        added = self.numbers.weight.new_zeros(len(rows), self.bag.embedding_dim)
         for column, vectors in enumerate(self.categories):
             added = added + vectors(table.categorical[rows, column])
         if table.numeric.shape[1]:
             added = added + self.numbers(table.numeric[rows].to(added.dtype))
         if table.bag_size:
-            bags = F.embedding_bag(table.bag_index, self.bag.weight, table.bag_offsets, mode="mean")
-            added = added + bags[rows]
+            members, starts = table.bags() if item_index is None else table.bags_of(item_index)
+            added = added + F.embedding_bag(members, self.bag.weight, starts, mode="mean")
         return added

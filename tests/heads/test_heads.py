@@ -1,0 +1,140 @@
+"""Heads score one item as they score all, and rank by what training compares."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import penchant.heads.mixture as mixture
+from penchant.errors import ConfigError
+from penchant.heads import (
+    DotProductHead,
+    Head,
+    MixtureHead,
+    SeveralInterestsHead,
+    heads,
+    unit,
+)
+
+SETTINGS = {
+    "binary": {},
+    "dot": {"normalised": True, "temperature": 0.3},
+    "mixture": {"num_components": 3, "component_width": 2},
+    "several": {"num_interests": 3, "normalised": True, "temperature": 0.5},
+}
+
+
+def build(kind: str, num_items: int = 9, width: int = 5) -> Head:
+    torch.manual_seed(7)
+    head = heads.build(kind, SETTINGS[kind], num_items=num_items, width=width).double()
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter)
+    return head
+
+
+def random_vectors(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("kind", list(heads))
+def test_the_score_of_one_item_is_that_among_all(kind: str) -> None:
+    head, vectors, table = build(kind), random_vectors(4, 5), random_vectors(9, 5).flip(0)
+    items = torch.tensor([8, 0, 3, 8])
+    everything = head(vectors, table)
+    assert everything.shape == (4, 9)
+    torch.testing.assert_close(
+        head.score_of(vectors, table, items), everything[torch.arange(4), items]
+    )
+
+
+@pytest.mark.parametrize("kind", list(heads))
+def test_interests_at_hand_score_as_the_vectors_that_they_came_from(kind: str) -> None:
+    head, vectors, table = build(kind), random_vectors(4, 5), random_vectors(9, 5).flip(1)
+    interests = head.interests(vectors)
+    assert interests.shape[:2] == (4, head.num_interests)
+    assert torch.equal(head(interests, table), head(vectors, table))
+
+
+@pytest.mark.parametrize("kind", list(heads))
+def test_biases_by_index_may_have_a_gradient_of_those_rows_alone(kind: str) -> None:
+    head = build(kind)
+    head.sparse_gradients = True
+    head.bias_of(torch.tensor([4, 1, 4])).sum().backward()
+    assert head.bias.grad is not None
+    assert head.bias.grad.is_sparse
+    assert head.bias.grad.to_dense().tolist() == [0, 1, 0, 0, 2, 0, 0, 0, 0]
+
+
+def test_a_normalised_score_is_a_cosine_over_the_temperature() -> None:
+    head = DotProductHead(2, normalised=True, temperature=0.1)
+    scores = head(torch.tensor([[300.0, 400.0]]), torch.tensor([[0.0, 2_000.0], [500.0, 0.0]]))
+    torch.testing.assert_close(scores, torch.tensor([[4 / 5 / 0.1, 3 / 5 / 0.1]]))
+
+
+def test_a_temperature_alone_divides_the_product() -> None:
+    head = DotProductHead(1, temperature=4.0)
+    assert head(torch.tensor([[2.0, 3.0]]), torch.tensor([[5.0, 2.0]])).item() == (10 + 6) / 4
+
+
+def test_a_vector_of_zeros_has_no_direction_and_a_finite_gradient() -> None:
+    zeros = torch.zeros(1, 3, requires_grad=True)
+    unit(zeros).sum().backward()
+    assert zeros.grad is not None
+    assert zeros.grad.abs().max() <= 100
+
+
+def test_several_interests_rank_an_item_by_the_nearest() -> None:
+    head = SeveralInterestsHead(3, width=2, num_interests=2)
+    with torch.no_grad():
+        head.parts.weight.copy_(torch.tensor([[1.0, 0], [0, 0], [0, 0], [0, 1.0]]))
+        head.bias.copy_(torch.tensor([0.5, 0.0, 0.0]))
+    table = torch.tensor([[2.0, 0], [0, 7.0], [1.0, 1.0]])
+    scores = head(torch.tensor([[3.0, 4.0]]), table)  # interests (3, 0) and (0, 4)
+    assert scores.tolist() == [[3 * 2 + 0.5, 4 * 7, max(3 * 1, 4 * 1)]]
+    chosen = head.asked(torch.tensor([[3.0, 4.0], [3.0, 4.0]]), table[:2])
+    assert chosen.tolist() == [[3.0, 0.0], [0.0, 4.0]]
+
+
+def test_interests_start_apart() -> None:
+    interests = SeveralInterestsHead(3, width=8, num_interests=4).interests(torch.ones(1, 8))[0]
+    assert torch.pdist(interests).min() > 0.1
+
+
+@pytest.mark.parametrize("component_width", [0, 5])
+def test_a_fresh_mixture_equals_the_dot_product(component_width: int) -> None:
+    vectors, table = random_vectors(4, 6), random_vectors(11, 6).flip(0)
+    head = MixtureHead(11, 6, num_components=3, component_width=component_width).double()
+    found, wanted = head(vectors, table), vectors @ table.T
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)  # maps made in float32
+
+
+def test_a_mixture_weighs_its_components_by_user_and_item() -> None:
+    head = MixtureHead(2, 2, num_components=2, component_width=1)
+    with torch.no_grad():
+        head.user_parts.weight.copy_(torch.eye(2))
+        head.item_parts.weight.copy_(torch.eye(2))
+        head.user_gate.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+        head.item_gate.weight.copy_(torch.tensor([[0.0, 0.0], [0.0, 0.5]]))
+        head.logit_gate.weight.copy_(torch.tensor([[0.0, 0.0], [0.25, 0.0]]))
+        head.bias.copy_(torch.tensor([0.0, 0.75]))
+    scores = head(torch.tensor([[3.0, 2.0]]), torch.tensor([[1.0, 4.0], [2.0, 6.0]]))
+    logits = torch.tensor([[3.0 * 1, 2.0 * 4], [3.0 * 2, 2.0 * 6]])
+    said = torch.tensor([[3.0, 0.5 * 4 + 0.25 * 3], [3.0, 0.5 * 6 + 0.25 * 6]])
+    wanted = 2 * (said.softmax(1) * logits).sum(1) + torch.tensor([0.0, 0.75])
+    torch.testing.assert_close(scores[0], wanted)
+
+
+def test_a_mixture_scores_in_blocks_what_it_scores_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, vectors, table = build("mixture"), random_vectors(7, 5), random_vectors(9, 5).flip(0)
+    whole = head(vectors, table)
+    monkeypatch.setattr(mixture, "BLOCK_CELLS", 2 * 9 * 3)
+    torch.testing.assert_close(head(vectors, table), whole)
+
+
+def test_settings_that_mean_nothing_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"head\.temperature must be above 0 but is 0\.0"):
+        DotProductHead(3, temperature=0.0)
+    with pytest.raises(ConfigError, match=r"head\.num_interests must be at least 1 but is 0"):
+        SeveralInterestsHead(3, 2, num_interests=0)
+    with pytest.raises(ConfigError, match=r"but they are 0 and -1"):
+        MixtureHead(3, 2, num_components=0, component_width=-1)
