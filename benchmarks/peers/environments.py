@@ -1,6 +1,8 @@
 """Peers' own virtual environments: made on first use, kept, made anew when what they hold changes.
 
 PyTorch is pinned as in the project's `constraints.txt`, so that all train on the same build of it.
+On Linux the index's build of it brings gigabytes for GPUs: give pip the CPU build by its own
+settings (PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL) where that matters.
 """
 
 from __future__ import annotations
