@@ -17,7 +17,7 @@ from penchant.encoders import SequenceEncoder, WindowEncoder, state_bytes
 from penchant.errors import UsageError
 from penchant.heads import Head
 from penchant.interest import InterestAttention, Readout, RunningSum, ValueReadout
-from penchant.items import BehaviourInput, ItemEncoder
+from penchant.items import BehaviourInput, ItemEncoder, Table
 from penchant.packed import NO_TIME, PackedEvents, PackedVectors, last_rows
 from penchant.registry import nearest
 
@@ -150,7 +150,7 @@ class InterestModel(nn.Module):
         return self.items.table()
 
     def forward(
-        self, events: PackedEvents, state: ModelState | None = None, table: Tensor | None = None
+        self, events: PackedEvents, state: ModelState | None = None, table: Table | None = None
     ) -> tuple[Trace, ModelState]:
         """Fold whole histories.
 
@@ -161,7 +161,7 @@ class InterestModel(nn.Module):
         state
             What is remembered of the users so far; nothing when left out.
         table
-            (I, D) item vectors where the caller has them already.
+            (I, D) item vectors where the caller has them already, or a way to take their rows.
 
         Returns
         -------
@@ -176,7 +176,7 @@ class InterestModel(nn.Module):
         return Trace(attended, hidden), self._next(events, state, encoder, attention, hidden)
 
     def step(
-        self, events: PackedEvents, state: ModelState, table: Tensor | None = None
+        self, events: PackedEvents, state: ModelState, table: Table | None = None
     ) -> ModelState:
         """Fold one event per user (N = B) in constant time."""
         assert events.item_index.shape[0] == events.num_users, "a step takes one event per user"
@@ -227,16 +227,18 @@ class InterestModel(nn.Module):
         """Return the interest of B users when asked; no history is folded."""
         elapsed_ms = elapsed_between(state.last_time_ms, query.at_ms)
         asked = elapsed_ms, query.at_ms, query.objective
-        vectors = self.readout(self.trace_of(state), *asked)  # (B, D)
-        vectors = vectors.unsqueeze(1)  # (B, 1, D)
+        vectors = self.head.interests(self.readout(self.trace_of(state), *asked))  # (B, K, D)
         return Interest(vectors, torch.ones_like(vectors[:, :, 0]))
 
     def scores(self, vectors: Tensor, table: Tensor | None = None) -> Tensor:
-        """Return (M, I) scores of all items for interest vectors (M, D)."""
+        """Return (M, I) scores of all items for interest vectors.
+
+        Those of a readout (M, D), or of `read` (M, K, D): the best of the K scores counts.
+        """
         return self.head(vectors, self.table() if table is None else table)
 
     def _encoded(
-        self, events: PackedEvents, state: ModelState, table: Tensor | None, form: Form
+        self, events: PackedEvents, state: ModelState, table: Table | None, form: Form
     ) -> tuple[PackedVectors, Tensor, Any]:
         """Return vectors and hidden vectors of the events, and the encoder's state after them."""
         if not isinstance(self.encoder, WindowEncoder):
@@ -258,7 +260,7 @@ class InterestModel(nn.Module):
         return vectors, hidden[new], after
 
     def _vectors(
-        self, events: PackedEvents, state: ModelState, table: Tensor | None
+        self, events: PackedEvents, state: ModelState, table: Table | None
     ) -> PackedVectors:
         """Return the events as vectors with the time since the event before."""
         index = events.item_index

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from penchant.bundle import Bundle
 from penchant.errors import InputError
@@ -122,10 +121,8 @@ class Ranker:
         """
         asked = [NO_TIME if at is None or not self.has_times else at for at in at_ms]
         interest = self.model.read(state, Query(torch.tensor(asked, device=self.table.device)))
-        users, interests, width = interest.vectors.shape
-        scores = self.model.scores(interest.vectors.reshape(-1, width), self.table)
-        merged: Tensor = scores.reshape(users, interests, -1).amax(dim=1)  # (B, I)
-        return merged.float().cpu().numpy()
+        scores = self.model.scores(interest.vectors, self.table)  # (B, I)
+        return scores.float().cpu().numpy()
 
     def lists(
         self,
