@@ -32,13 +32,13 @@ NUM_GAPS: Final = 48
 class Places(NamedTuple):
     """Where dense rows stand, once for all layers.
 
-    `rows` their layout; `turns` (N', 1, V / 2) complex rotations or None; `clock` (N', 2) int64
-    running sums of the known gaps in milliseconds and of the number of unknown gaps, or None.
+    `rows` their layout; `turns` (N', 1, V / 2) complex rotations or None; `gaps` for each group
+    (G, B, C, K) the bucket of the time between two events, or None.
     """
 
     rows: DenseRows
     turns: Tensor | None
-    clock: Tensor | None
+    gaps: list[Tensor] | None
 
 
 def ages(rows: DenseRows, device: torch.device) -> Tensor:
@@ -106,29 +106,35 @@ class PairBias(nn.Module):
         bucket = torch.where(far < exact, torch.arange(window), (exact + steps).long())
         self.register_buffer("bucket", bucket.clamp(max=NUM_DISTANCES - 1), persistent=False)
 
-    def forward(self, band: Band, clock: Tensor | None) -> Tensor:
-        """Return (G | 1, B | 1, H, C, K) what the scores gain.
-
-        `clock` (B, T, 2) as in `Places`.
-        """
+    def forward(self, band: Band, gaps: Tensor | None) -> Tensor:
+        """Return (G | 1, B | 1, H, C, K) what the scores gain; `gaps` as in `Places`."""
         gain = torch.zeros((), device=self.bucket.device)
         if self.distances is not None:
             distance = band.distance(self.bucket.device).clamp(0, len(self.bucket) - 1)
             gain = self.distances(self.bucket[distance]).permute(2, 0, 1)[None, None]
         if self.gaps is not None:
-            assert clock is not None
-            rows = clock.unsqueeze(2)  # (B, T, 1, 2)
-            between = band.queries(rows).unsqueeze(4) - band.keys(rows).unsqueeze(3)
-            known_ms, num_unknown = between.squeeze(2).unbind(4)  # (G, B, C, K) each
-            bucket = torch.where(num_unknown != 0, 0, _gap_bucket(known_ms))
-            gain = gain + self.gaps(bucket).permute(0, 1, 4, 2, 3)
+            assert gaps is not None
+            gain = gain + self.gaps(gaps).permute(0, 1, 4, 2, 3)
         return gain
 
 
-def _gap_bucket(gap_ms: Tensor) -> Tensor:
-    """Return the bucket of known gaps: one per doubling of the seconds, from 1 on."""
-    seconds = gap_ms.clamp(min=0).double() / 1000.0
-    return (1 + torch.log2(1.0 + seconds).floor().long()).clamp(max=NUM_GAPS - 1)
+def gap_buckets(elapsed_ms: Tensor, rows: DenseRows, window: int) -> list[Tensor]:
+    """Return for each group (G, B, C, K) the bucket of the time between queries and keys.
+
+    0 where the gap (N,) before one of the events in between is unknown; else one bucket per
+    doubling of the seconds.
+    """
+    clock = torch.stack([elapsed_ms.clamp(min=0), (elapsed_ms < 0).long()], dim=1).cumsum(0)
+    found = []
+    for group, part in zip(rows.groups, rows.enter(clock).split(rows.sizes), strict=True):
+        band = Band.of(group.length, window)
+        users = part.view(group.num_users, group.length, 1, 2)
+        between = band.queries(users).unsqueeze(4) - band.keys(users).unsqueeze(3)
+        known_ms, num_unknown = between.squeeze(2).unbind(4)  # (G, B, C, K) each
+        seconds = known_ms.clamp(min=0).double() / 1000.0
+        bucket = (1 + torch.log2(1.0 + seconds).floor().long()).clamp(max=NUM_GAPS - 1)
+        found.append(torch.where(num_unknown != 0, 0, bucket))
+    return found
 
 
 class BandedAttention(nn.Module, ABC):
@@ -188,26 +194,21 @@ class BandedAttention(nn.Module, ABC):
             turned_rows = turned(query_key.unflatten(1, (2 * self.num_heads, -1)), places.turns)
             query_key = turned_rows.flatten(1)
         sizes = places.rows.sizes
-        clocks = [None] * len(sizes) if places.clock is None else places.clock.split(sizes)
         seen = []
-        for group, both, values, clock in zip(
-            places.rows.groups, query_key.split(sizes), value.split(sizes), clocks, strict=True
+        for index, (group, both, values) in enumerate(
+            zip(places.rows.groups, query_key.split(sizes), value.split(sizes), strict=True)
         ):
             users = (group.num_users, group.length)
-            pair = both.unflatten(1, (2, *heads)).unflatten(0, users)  # (B, T, 2, H, V)
+            query, key = both.unflatten(1, (2, *heads)).unflatten(0, users).unbind(2)
             band = Band.of(group.length, self.window)
-            read = self._read(
-                band,
-                pair[:, :, 0],
-                pair[:, :, 1],
-                values.unflatten(1, heads).unflatten(0, users),
-                None if clock is None else clock.unflatten(0, users),
-            )
+            gaps = None if places.gaps is None else places.gaps[index]
+            value_rows = values.unflatten(1, heads).unflatten(0, users)  # (B, T, H, V)
+            read = self._read(band, query, key, value_rows, gaps)
             seen.append(read.reshape(group.num_users * group.length, -1))
         return torch.cat(seen) if len(seen) > 1 else seen[0]
 
     def _read(
-        self, band: Band, query: Tensor, key: Tensor, value: Tensor, clock: Tensor | None
+        self, band: Band, query: Tensor, key: Tensor, value: Tensor, gaps: Tensor | None
     ) -> Tensor:
         """Return (B, T, H, V) what is seen by one group; its inputs have the same shape."""
         blocks = band.queries(query), band.keys(key), band.keys(value)
@@ -216,7 +217,7 @@ class BandedAttention(nn.Module, ABC):
         query, key, value = blocks
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (G, B, H, C, K)
         if self.bias is not None:
-            scores = scores + self.bias(band, clock).to(scores.dtype)
+            scores = scores + self.bias(band, gaps).to(scores.dtype)
         visible = band.visible(scores.device)[:, None, None]
         return band.rows(self.weights(scores, visible) @ value)
 

@@ -21,6 +21,7 @@ from penchant.encoders.self_attention import (
     Position,
     SoftmaxAttention,
     ages,
+    gap_buckets,
     turns_of,
 )
 from penchant.encoders.window import WindowEncoder
@@ -242,15 +243,13 @@ class TransformerEncoder(WindowEncoder):
 
     def _places(self, events: PackedVectors) -> Places:
         rows = dense_rows(events.offsets)
-        turns = clock = None
+        turns = gaps = None
         if self.position.startswith("rotary"):
             age = ages(rows, events.x.device)
             turns = turns_of(age, self.head_width, events.x.dtype)
         if self.position.endswith("time"):
-            gaps = events.elapsed_ms
-            both = torch.stack([gaps.clamp(min=0), (gaps < 0).long()], dim=1).cumsum(0)
-            clock = rows.enter(both)  # (N', 2)
-        return Places(rows, turns, clock)
+            gaps = gap_buckets(events.elapsed_ms, rows, self.window)
+        return Places(rows, turns, gaps)
 
 
 _SOFTMAX_BLOCKS: Final = {"plain": PlainBlock, "ligr": GatedBlock}
