@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -15,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from penchant.bundle import Bundle
-from penchant.config import Config, build_labels
+from penchant.config import Config, build_labels, build_roles, told_roles
 from penchant.errors import InputError, MissingExtraError, UsageError
 from penchant.evaluation import Report, checked_part, evaluate_model
 from penchant.events import Part, PreparedData
@@ -133,6 +134,7 @@ class Recommender:
         self,
         data: PreparedData | str | Path | None = None,
         on: Part | str = "test",
+        objective: str | None = None,
         **options: Any,
     ) -> Report:
         """Rank every target of a part, the baselines beside the model.
@@ -146,13 +148,17 @@ class Recommender:
             Prepared data or its folder; that of the training when left out.
         on
             `test` or `validation`.
+        objective
+            Whose targets are ranked where there are several objectives; the first when left out.
         options
             `ks=[10, 20]`, `exclude_seen=False` and what else `evaluate_model` takes.
 
         Raises
         ------
         InputError
-            When the data has another vocabulary than the model.
+            When the data has another vocabulary than the model, or no event is a target.
+        UsageError
+            When the model has no such objective.
         """
         prepared = self.data(data)
         if prepared.items != self.bundle.vocabulary:
@@ -161,10 +167,17 @@ class Recommender:
                 f"but this data has {len(prepared.items):,}, or the same in another order.",
                 "Evaluate on the data of the training, or on a copy of it.",
             )
-        options = {"exclude_seen": self.config.evaluation.exclude_seen, **options}
+        options = {
+            "exclude_seen": self.config.evaluation.exclude_seen,
+            "roles": build_roles(self.config, prepared.event_types),
+            "objective": objective or "",
+            **options,
+        }
         if self.config.head.kind == "binary":
             options = {"labels": build_labels(self.config, prepared.event_types), **options}
         report = evaluate_model(self.bundle.model, prepared, on, **options)
+        told = told_roles(self.config, objective)
+        report = replace(report, protocol={**report.protocol, **told})
         if checked_part(on) is Part.TEST and self.run_dir is not None:
             Run(self.run_dir).count_test_look()
         return report
@@ -179,6 +192,7 @@ class Recommender:
         at: Any = None,
         unknown: OnUnknown = "skip",
         frame: Literal["polars", "pandas"] = "polars",
+        objective: str | None = None,
     ) -> pl.DataFrame | pd.DataFrame:
         """Return the k best items of each user, or of each bare history.
 
@@ -192,6 +206,8 @@ class Recommender:
             The time of asking, unknown when left out; later events of a history do not count.
         unknown
             Whether unknown items in a history are skipped or an error.
+        objective
+            What is asked for where there are several objectives; the first when left out.
 
         Returns
         -------
@@ -200,7 +216,7 @@ class Recommender:
         Raises
         ------
         UsageError
-            When not exactly one of `users` and `histories` is given.
+            When not exactly one of `users` and `histories` is given, or there is no such objective.
         UnknownUserError, UnknownItemError
             When one is not there.
         """
@@ -210,11 +226,11 @@ class Recommender:
                 'Say users=["u1"], data=data, or histories=[["item 5", "item 9"]].',
             )
         if histories is not None:
-            lists, _ = self.lists_for_histories(histories, k, exclude_seen, at, unknown)
+            lists, _ = self.lists_for_histories(histories, k, exclude_seen, at, unknown, objective)
             table = table_of([str(place) for place in range(len(lists))], lists)
         else:
             assert users is not None
-            blocks = list(self.lists_for_users(users, data, k, exclude_seen, at))
+            blocks = list(self.lists_for_users(users, data, k, exclude_seen, at, objective))
             table = pl.concat([table_of([], []), *(table_of(*block) for block in blocks)])
         return _framed(table, frame)
 
@@ -225,12 +241,13 @@ class Recommender:
         exclude_seen: bool = True,
         at: Any = None,
         unknown: OnUnknown = "skip",
+        objective: str | None = None,
     ) -> tuple[list[tuple[RankedItem, ...]], list[str]]:
         """Return a list per bare history, and the unknown items that were skipped."""
         ordered = [in_order(history) for history in histories]
         skipped = unknown_items(ordered, self.ranker.items, unknown)
         log = self.ranker.arrays(ordered)
-        found = lists_of(self.ranker, log, k, exclude_seen, _time_or_none(at))
+        found = lists_of(self.ranker, log, k, exclude_seen, _time_or_none(at), objective or "")
         return [items for block in found for items in block], skipped
 
     def lists_for_users(
@@ -240,6 +257,7 @@ class Recommender:
         k: int = 10,
         exclude_seen: bool = True,
         at: Any = None,
+        objective: str | None = None,
     ) -> Iterator[tuple[list[str], list[tuple[RankedItem, ...]]]]:
         """Yield users and their lists, block by block, so that any number fits in memory."""
         prepared = self.data(data)
@@ -253,7 +271,8 @@ class Recommender:
             chosen = user_indices(prepared, list(users))
         log = aligned(prepared.log.users(chosen), prepared, self.ranker)
         done = 0
-        for lists in lists_of(self.ranker, log, k, exclude_seen, _time_or_none(at)):
+        asked = _time_or_none(at), objective or ""
+        for lists in lists_of(self.ranker, log, k, exclude_seen, *asked):
             of_block = chosen[done : done + len(lists)]
             done += len(lists)
             yield [prepared.users.id(int(user)) for user in of_block], lists

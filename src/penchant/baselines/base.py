@@ -7,7 +7,7 @@ given is chosen on the validation part; the test part is never looked at.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Self, TypeVar
 
 import numpy as np
@@ -15,7 +15,8 @@ import numpy as np
 from penchant.events.arrays import LogArrays, Part
 from penchant.registry import Registry
 from penchant.seeds import stream
-from penchant.sequences.ranking import cut_block, gain, ranks
+from penchant.sequences.ranking import cut_block, gain, ranks, seen_items
+from penchant.sequences.roles import EventRoles
 from penchant.sequences.targets import TargetBlock, target_blocks
 
 CHOICE_USERS: Final = 2_000
@@ -28,6 +29,8 @@ class Baseline(ABC):
     """A ranker that is counted, not trained."""
 
     kind: str
+    reads_history = False
+    """Whether events that are no targets are counted too."""
 
     @abstractmethod
     def fit(self, log: LogArrays, num_items: int) -> Self:
@@ -59,8 +62,15 @@ def fit_baselines(
     num_items: int,
     kinds: Sequence[str] = ("popular", "recent_popular", "markov", "lagged_markov"),
     exclude_seen: bool = True,
+    roles: EventRoles = EventRoles(),
+    objective: int = 0,
 ) -> dict[str, Baseline]:
     """Return the given kinds of baseline, by kind, fitted for lists without seen items or with.
+
+    Notes
+    -----
+    What says which item follows which reads all events of the training part, whatever their role,
+    and popularity counts targets only; both choose on targets.
 
     Examples
     --------
@@ -69,10 +79,13 @@ def fit_baselines(
     >>> list(fit_baselines(log, 3, ["popular", "markov"]))
     ['popular', 'markov']
     """
-    return {
-        kind: baselines.build(kind, {}, exclude_seen=exclude_seen).fit(log, num_items)
-        for kind in kinds
-    }
+    sizes = {"exclude_seen": exclude_seen, "seen_types": roles.seen_types}
+    fitted = {}
+    for kind in kinds:
+        baseline = baselines.build(kind, {}, **sizes)
+        view = roles.with_targets if baseline.reads_history else roles.only_targets
+        fitted[kind] = baseline.fit(view(log, objective), num_items)
+    return fitted
 
 
 def choose(
@@ -83,6 +96,7 @@ def choose(
     *,
     otherwise: S,
     exclude_seen: bool = True,
+    seen_types: Collection[int] | None = None,
 ) -> S:
     """Return the setting with the best validation NDCG@10; the first of equals.
 
@@ -98,7 +112,7 @@ def choose(
         Size of the vocabulary.
     otherwise
         What to return when there is nothing to rank, or no setting finds anything.
-    exclude_seen
+    exclude_seen, seen_types
         Rank as the evaluation will.
 
     Notes
@@ -108,8 +122,9 @@ def choose(
     total = np.zeros(len(settings))
     num_targets = 0
     for block in _choice_blocks(log, num_items):
+        seen = seen_items(block, seen_types)
         for place, setting in enumerate(settings):
-            found = ranks(score(block, setting), block, exclude_seen)
+            found = ranks(score(block, setting), block, exclude_seen, seen)
             total[place] += gain(found.rank, 10)[~found.is_left_out].sum()
         num_targets += len(block.rows)
         if num_targets >= CHOICE_TARGETS:

@@ -6,6 +6,7 @@ Counts are kept as sparse rows, so that a large catalogue costs what was seen, n
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -86,6 +87,7 @@ class _Chain(Baseline):
     """Both chains: P(j | i) = (count(i, j) + smoothing · p(j)) / (count(i) + smoothing)."""
 
     num_lags: int
+    reads_history = True
 
     def _count(self, log: LogArrays, num_items: int) -> None:
         train = log.train
@@ -116,7 +118,7 @@ class Markov(_Chain):
     ----------
     smoothing
         How many imagined transitions follow popularity; chosen on validation when None.
-    exclude_seen
+    exclude_seen, seen_types
         How the choice ranks.
 
     Raises
@@ -135,11 +137,17 @@ class Markov(_Chain):
 
     num_lags = 1
 
-    def __init__(self, smoothing: float | None = None, exclude_seen: bool = True) -> None:
+    def __init__(
+        self,
+        smoothing: float | None = None,
+        exclude_seen: bool = True,
+        seen_types: Collection[int] | None = None,
+    ) -> None:
         if smoothing is not None:
             _check_smoothing(smoothing)
         self.smoothing = smoothing
         self.exclude_seen = exclude_seen
+        self.seen_types = seen_types
 
     def fit(self, log: LogArrays, num_items: int) -> Self:
         """Count the transitions and choose the smoothing."""
@@ -151,6 +159,7 @@ class Markov(_Chain):
             num_items,
             otherwise=10.0,
             exclude_seen=self.exclude_seen,
+            seen_types=self.seen_types,
         )
         return self
 
@@ -176,7 +185,7 @@ class LaggedMarkov(_Chain):
         Weight of an item against the one after it; chosen on validation when None.
     num_lags
         How many last items speak, and how far apart a pair may stand.
-    exclude_seen
+    exclude_seen, seen_types
         How the choice ranks.
 
     Raises
@@ -196,12 +205,14 @@ class LaggedMarkov(_Chain):
         decay: float | None = None,
         num_lags: int = 10,
         exclude_seen: bool = True,
+        seen_types: Collection[int] | None = None,
     ) -> None:
         _check_smoothing(smoothing)
         self.smoothing = smoothing
         self.decay = decay
         self.num_lags = num_lags
         self.exclude_seen = exclude_seen
+        self.seen_types = seen_types
 
     def fit(self, log: LogArrays, num_items: int) -> Self:
         """Count the pairs and choose the decay."""
@@ -213,6 +224,7 @@ class LaggedMarkov(_Chain):
             num_items,
             otherwise=0.8,
             exclude_seen=self.exclude_seen,
+            seen_types=self.seen_types,
         )
         return self
 

@@ -5,6 +5,7 @@ Recent popularity follows the time of asking but never sees past it, nor past th
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, NamedTuple, Self
 
 import numpy as np
@@ -96,7 +97,7 @@ class RecentPopular(Baseline):
     newest
         For a log without times: how many of each user's last training events count; chosen on
         validation when None.
-    exclude_seen
+    exclude_seen, seen_types
         How the choice ranks.
 
     Notes
@@ -111,10 +112,12 @@ class RecentPopular(Baseline):
         window_ms: int | None = None,
         newest: int | None = None,
         exclude_seen: bool = True,
+        seen_types: Collection[int] | None = None,
     ) -> None:
         self.window_ms = window_ms
         self.newest = newest
         self.exclude_seen = exclude_seen
+        self.seen_types = seen_types
 
     def fit(self, log: LogArrays, num_items: int) -> Self:
         """Sort the training events by time and choose the window."""
@@ -140,6 +143,7 @@ class RecentPopular(Baseline):
             self.num_items,
             otherwise=settings[-1],
             exclude_seen=self.exclude_seen,
+            seen_types=self.seen_types,
         )
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penchant.cli.options import DataOption, JsonOption
+from penchant.cli.options import DataOption, JsonOption, ObjectiveOption
 from penchant.cli.output import Output
 from penchant.cli.progress import Progress
 from penchant.cli.writing import write_json
@@ -28,6 +28,7 @@ def evaluate(
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Leave items that were seen in the lists.")
     ] = False,
+    objective: ObjectiveOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -39,7 +40,7 @@ def evaluate(
     if on not in ("test", "validation"):
         raise UsageError(f"--on must be test or validation but is {on}.", "Say --on validation.")
     out = Output(as_json)
-    report, kept = evaluate_run(run, on, at_k or [10], include_seen, data)
+    report, kept = evaluate_run(run, on, at_k or [10], include_seen, data, objective)
     out.line(report.render())
     if on == "test":
         out.line(f"This was look {kept['test_looks']} at the test part of this run.")
@@ -53,6 +54,7 @@ def evaluate_run(
     ks: Sequence[int] = (10,),
     include_seen: bool = False,
     data: Path | None = None,
+    objective: str | None = None,
 ) -> tuple[Report, dict[str, Any]]:
     """Evaluate a run; return the report, and the document that is kept of it in the run."""
     if not (run / "run.json").is_file():
@@ -69,6 +71,7 @@ def evaluate_run(
         report = rec.evaluate(
             prepared,
             on=on,
+            objective=objective,
             ks=ks,
             progress=partial(progress.told, f"evaluating on {on}"),
             **({"exclude_seen": False} if include_seen else {}),  # else as the run was trained for
@@ -76,5 +79,6 @@ def evaluate_run(
     looks = Run(run).manifest["test_looks"]
     kept = {**report.to_dict(), "model_version": rec.bundle.id, "test_looks": looks}
     write_json(run / "metrics.json", kept)
-    write_json(run / f"metrics-{on}.json", kept)  # stays when the other part is evaluated
+    own = f"{on}-{objective}" if objective else on  # stays when the other part is evaluated
+    write_json(run / f"metrics-{own}.json", kept)
     return report, kept

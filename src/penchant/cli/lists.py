@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from penchant.cli.options import CountOption, DataOption, JsonOption, OverwriteOption, RunArgument
+from penchant.cli.options import (
+    CountOption,
+    DataOption,
+    JsonOption,
+    ObjectiveOption,
+    OverwriteOption,
+    RunArgument,
+)
 from penchant.cli.output import Output
 from penchant.cli.progress import Progress
 from penchant.errors import InputError, MissingFileError, UsageError
@@ -53,6 +60,7 @@ def recommend(
     unknown: Annotated[
         str, typer.Option(metavar="skip|error", help="What to do with unknown items.")
     ] = "skip",
+    objective: ObjectiveOption = None,
     data: DataOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -68,6 +76,7 @@ def recommend(
 
     rec = Recommender.load(run)
     asked: dict[str, Any] = {"k": k, "exclude_seen": not include_seen, "at": _time(at)}
+    asked["objective"] = objective
     if users is not None:
         prepared = rec.data(data)
         chosen = list(prepared.users) if users == "all" else _lines(Path(users))

@@ -46,6 +46,10 @@ DataOption = Annotated[
     Path | None,
     typer.Option(metavar="DATA", help="Prepared data in place of the run's own."),
 ]
+ObjectiveOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Which of several objectives; the first when left out."),
+]
 CountOption = Annotated[int, typer.Option("--k", "-k", metavar="N", help="Length of a list.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --out.")]

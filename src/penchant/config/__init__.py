@@ -1,6 +1,12 @@
 """The settings of a model and its training, read in layers and checked with the constructors."""
 
-from penchant.config.build import build_labels, build_loss, build_model, build_roles
+from penchant.config.build import (
+    build_labels,
+    build_loss,
+    build_model,
+    build_roles,
+    told_roles,
+)
 from penchant.config.parts import Part
 from penchant.config.recipes import Recipe, recipes
 from penchant.config.settings import EvaluationSettings, TrainingSettings
@@ -17,4 +23,5 @@ __all__ = [
     "build_model",
     "build_roles",
     "recipes",
+    "told_roles",
 ]

@@ -173,6 +173,27 @@ def build_roles(config: Config, event_types: Sequence[str]) -> EventRoles:
     )
 
 
+def told_roles(config: Config, objective: str | None = None) -> dict[str, Any]:
+    """Return what a report says of the roles that were chosen: nothing where all events play all.
+
+    Examples
+    --------
+    >>> from penchant.config import Config
+    >>> told_roles(Config.load("default", {"events.target_types": ["buy"]}, {}))
+    {'target_types': ['buy']}
+    """
+    events, objectives = config.events, config.objectives
+    name = objective or next(iter(objectives), None)
+    types = {
+        "target_types": objectives[name].types if name else events.target_types,
+        "negative_types": events.negative_types,
+        "history_types": events.history_types,
+        "seen_types": config.evaluation.seen_types,
+    }
+    told: dict[str, Any] = {"objective": name} if name else {}
+    return told | {role: list(names) for role, names in types.items() if names}
+
+
 def _indices(types: Sequence[str], known: list[str]) -> tuple[int, ...] | None:
     """Return the indices of the named types, None where none is named."""
     return tuple(known.index(name) for name in types) or None

@@ -7,13 +7,13 @@ targets and one set of bootstrap draws, so that every difference is paired.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from penchant.baselines import fit_baselines
-from penchant.errors import UsageError
+from penchant.errors import InputError, UsageError
 from penchant.evaluation.binary import BASE_RATE, BinarySummary, BinaryTargets, binary_targets
 from penchant.evaluation.binary import NUM_DRAWS as BINARY_DRAWS
 from penchant.evaluation.intervals import NUM_DRAWS
@@ -26,6 +26,7 @@ from penchant.evaluation.summary import RankerSummary
 from penchant.events.arrays import NO_TIME, LogArrays, Part
 from penchant.heads import LabelRule
 from penchant.model import InterestModel
+from penchant.sequences.roles import EventRoles
 
 
 class EvaluatedData(Protocol):
@@ -147,6 +148,8 @@ def evaluate_model(
     kinds: Sequence[str] | None = None,
     exclude_seen: bool = True,
     labels: LabelRule | None = None,
+    roles: EventRoles = EventRoles(),
+    objective: str = "",
     **options: Any,
 ) -> Report:
     """Evaluate a model beside freshly fitted baselines, with and without the time of asking.
@@ -169,33 +172,69 @@ def evaluate_model(
     labels
         Which targets were taken; `auc`, `log_loss` and `calibration_error` of a binary head then
         stand beside those of `base_rate`.
+    roles
+        Which events are history, targets, and make an item seen; all when left out.
+    objective
+        Whose targets are ranked where the model has several objectives; the first when empty.
     options
         Passed on to `evaluate`.
 
     Raises
     ------
+    InputError
+        When no event of the part is a target.
     ConfigError
         When labels are given and the head has no probabilities; else as `evaluate`.
+    UsageError
+        When the model has no such objective.
     """
-    asked_kinds = {} if kinds is None else {"kinds": kinds}
-    fitted = fit_baselines(data.log, data.num_items, exclude_seen=exclude_seen, **asked_kinds)
-    ranker = ModelRanker(model, query_time=query_time and bool((data.log.time_ms != NO_TIME).any()))
-    untold = ModelRanker(model, query_time=False)
+    place, chosen = model.place_of(objective), checked_part(part)
+    data = _targets_of(data, chosen, roles, place)
+    own: dict[str, Any] = {} if kinds is None else {"kinds": kinds}
+    own |= {"exclude_seen": exclude_seen, "roles": roles, "objective": place}
+    fitted = fit_baselines(data.log, data.num_items, **own)
+    told = query_time and bool((data.log.time_ms != NO_TIME).any())
+    ranker, untold = (
+        ModelRanker(model, query_time=time, roles=roles, objective=objective)
+        for time in (told, False)
+    )
+    options = {"seen_event_types": roles.seen_types, **options}
     variants = {"without_query_time": untold} if ranker.query_time else {}
     rankers: dict[str, Ranker] = {"model": ranker, **fitted}
-    report = evaluate(rankers, data, part, exclude_seen=exclude_seen, variants=variants, **options)
+    report = evaluate(
+        rankers, data, chosen, exclude_seen=exclude_seen, variants=variants, **options
+    )
     if labels is None:
         return report
     asked = {"model": ranker, **variants}
-    targets = binary_targets(
-        asked, data.log, checked_part(part), labels, max_users=options.get("max_users")
-    )
+    targets = binary_targets(asked, data.log, chosen, labels, max_users=options.get("max_users"))
     return _with_probabilities(
         report,
-        targets.beside_base_rate(data.log, labels),
+        targets.beside_base_rate(roles.only_targets(data.log, place), labels),
         num_draws=min(options.get("num_draws", BINARY_DRAWS), BINARY_DRAWS),
         seed=options.get("seed", 0),
     )
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """Data whose validation and test parts hold targets only."""
+
+    log: LogArrays
+    num_items: int
+    manifest: Mapping[str, Any]
+
+
+def _targets_of(data: EvaluatedData, part: Part, roles: EventRoles, objective: int) -> _Targets:
+    log = roles.with_targets(data.log, objective)
+    num_events = int((data.log.part == part).sum())
+    if num_events and not (log.part == part).any():
+        raise InputError(
+            f"evaluation needs targets, but none of the {num_events:,} events of the "
+            f"{part.name.lower()} part has a type that is one.",
+            "Evaluate on another part, or prepare the data with another split.",
+        )
+    return _Targets(log, data.num_items, data.manifest)
 
 
 def _with_probabilities(

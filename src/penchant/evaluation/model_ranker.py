@@ -17,6 +17,7 @@ from penchant.clock import elapsed_between
 from penchant.model import InterestModel, Trace
 from penchant.packed import NO_TIME
 from penchant.sequences.packing import pack
+from penchant.sequences.roles import EventRoles
 from penchant.sequences.targets import TargetBlock
 
 
@@ -32,10 +33,20 @@ class ModelRanker:
         Legitimate where the time of asking is known, as when serving.
     device
         Where to compute; the model's own device when None.
+    roles
+        Which events are history; all when left out.
+    objective
+        What is asked for where the model has several objectives; the first when empty.
+
+    Raises
+    ------
+    UsageError
+        When the model has no such objective.
 
     Notes
     -----
-    Items that are not in the vocabulary leave no trace in a memory, offline as live.
+    Items that are not in the vocabulary and events that are no history leave no trace in a memory,
+    offline as live.
     """
 
     def __init__(
@@ -43,9 +54,13 @@ class ModelRanker:
         model: InterestModel,
         query_time: bool = True,
         device: torch.device | str | None = None,
+        roles: EventRoles = EventRoles(),
+        objective: str = "",
     ) -> None:
         self.model = model if device is None else model.to(device)
-        self.query_time = query_time and model.readout_layers.depends_on_time
+        self.query_time = query_time and model.readout_of(objective).depends_on_time
+        self.roles = roles
+        self.objective = objective
 
     def score(self, block: TargetBlock) -> np.ndarray:
         """Return (M, I) scores from one `forward` over the block's histories.
@@ -62,7 +77,7 @@ class ModelRanker:
 
         To be called, and what it gives to be used, while `reading`.
         """
-        known = block.log.item_index >= 0
+        known = (block.log.item_index >= 0) & self.roles.is_history(block.log.event_type)
         row_before, has_history = _last_known_rows(block, known)
         table = self.model.table()
         events = pack(block.log.where(known), table.device)
@@ -72,7 +87,8 @@ class ModelRanker:
         before_ms = np.where(has_history, block.log.time_ms[row_before], NO_TIME)
         at_ms = block.times_ms if self.query_time else np.full(len(block.rows), NO_TIME)
         before, at = (torch.as_tensor(times, device=table.device) for times in (before_ms, at_ms))
-        return self.model.readout(asked, elapsed_between(before, at), at), table
+        elapsed_ms = elapsed_between(before, at)
+        return self.model.readout(asked, elapsed_ms, at, self.objective), table
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -95,7 +111,7 @@ class ModelRanker:
 
 
 def _last_known_rows(block: TargetBlock, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (M,) the row of the last known item before each target, and whether there is one."""
+    """Return (M,) the last row before each target that is folded, and whether there is one."""
     newest = np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))
     row = np.where(block.rows > 0, newest[block.rows - 1], -1)
     has_history = row >= block.starts

@@ -32,7 +32,8 @@ class Report:
     protocol
         `split`, `part`, `exclude_seen`, `ties`, `query_time`, `num_items`, `data_fingerprint`,
         `left_out_seen_targets`, `cold_targets`; for a binary head `labelled_targets` and
-        `taken_targets`.
+        `taken_targets`; `objective`, `target_types`, `negative_types`, `history_types` and
+        `seen_types` where they are chosen.
     num_users, num_targets
         What the means are over.
     metrics
@@ -126,8 +127,10 @@ def _heading(report: Report) -> str:
     told = report.protocol
     filter_ = "seen items filtered" if told.get("exclude_seen") else "seen items included"
     time = {True: "time of asking given", False: "time of asking not given"}
+    targets = f"targets {' or '.join(told['target_types'])}" if "target_types" in told else ""
     rules = [
         f"{told.get('part')} part",
+        targets,
         f"split {told.get('split')}",
         filter_,
         "ties count against",

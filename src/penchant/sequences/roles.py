@@ -80,6 +80,11 @@ class EventRoles:
         is_other = (log.part != Part.TRAIN) & ~self.is_target(log.event_type, objective)
         return replace(log, part=np.where(is_other, NO_PART, log.part).astype(log.part.dtype))
 
+    def only_targets(self, log: LogArrays, objective: int = 0) -> LogArrays:
+        """Return a log all of whose parts hold targets of an objective only."""
+        is_other = ~self.is_target(log.event_type, objective)
+        return replace(log, part=np.where(is_other, NO_PART, log.part).astype(log.part.dtype))
+
     def weights(self, log: LogArrays) -> np.ndarray:
         """Return (N, O) what each event of a training part counts as a target of each objective.
 

@@ -12,7 +12,7 @@ from penchant.errors import UnknownUserError
 from penchant.events import PreparedData
 from penchant.events.arrays import UNKNOWN_ITEM, LogArrays
 from penchant.registry import nearest
-from penchant.serving.ranking import BLOCK_CELLS, RankedItem, Ranker, seen_items
+from penchant.serving.ranking import BLOCK_CELLS, RankedItem, Ranker
 
 BLOCK_EVENTS = 50_000
 """Rows of history folded at once; a longer user makes a block alone."""
@@ -52,7 +52,8 @@ def aligned(log: LogArrays, data: PreparedData, ranker: Ranker) -> LogArrays:
     """
     item_of = np.append(ranker.items.indices(data.items.series), UNKNOWN_ITEM)
     types = {name: index for index, name in enumerate(ranker.bundle.event_types)}
-    type_of = np.array([types.get(name, 0) for name in data.event_types], np.int64)
+    other = ranker.roles.unknown_type
+    type_of = np.array([types.get(name, other) for name in data.event_types], np.int64)
     return LogArrays(
         item_of[log.item_index],  # the last entry answers for UNKNOWN_ITEM, which is -1
         type_of[log.event_type],
@@ -83,7 +84,12 @@ def user_blocks(lengths: np.ndarray, num_items: int) -> Iterator[slice]:
 
 
 def lists_of(
-    ranker: Ranker, log: LogArrays, k: int, exclude_seen: bool, at_ms: int | None = None
+    ranker: Ranker,
+    log: LogArrays,
+    k: int,
+    exclude_seen: bool,
+    at_ms: int | None = None,
+    objective: str = "",
 ) -> Iterator[list[tuple[RankedItem, ...]]]:
     """Yield the lists of all users of a log, block by block, in order.
 
@@ -97,9 +103,9 @@ def lists_of(
         log = log.where(log.time_ms <= at_ms)
     for chosen in user_blocks(log.lengths, ranker.num_items):
         block = log.users(np.arange(chosen.start, chosen.stop))
-        left_out = seen_items(block) if exclude_seen else [nothing] * block.num_users
+        left_out = ranker.seen(block) if exclude_seen else [nothing] * block.num_users
         state = ranker.fold(block)
-        yield ranker.lists(state, [at_ms] * block.num_users, k, left_out)
+        yield ranker.lists(state, [at_ms] * block.num_users, k, left_out, objective)
 
 
 def table_of(user_ids: Sequence[str], lists: Sequence[tuple[RankedItem, ...]]) -> pl.DataFrame:

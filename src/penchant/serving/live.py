@@ -121,6 +121,7 @@ class Live:
         k: int = 10,
         at: float | datetime | str | None = None,
         exclude_seen: bool = True,
+        objective: str | None = None,
     ) -> RecommendResult:
         """Return the k best items for a user; one without events gets the list of an empty history.
 
@@ -129,6 +130,13 @@ class Live:
         at
             The time of asking, now when left out. Earlier than the last event: what is known by
             then counts.
+        objective
+            What is asked for where the model has several objectives; the first when left out.
+
+        Raises
+        ------
+        UsageError
+            When the model has no such objective.
         """
         ranker, user_id = self._ranker, str(user_id)
         at_ms = self._now_ms() if at is None else time_ms_of(at)
@@ -140,7 +148,8 @@ class Live:
         like = ranker.model.initial_state(1)
         state = decode_state(memory.state, like) if memory.state else like
         seen = decode_seen(memory.seen, ranker.num_items)
-        [items] = ranker.lists(state, [at_ms], k, [seen if exclude_seen else np.array([], int)])
+        left_out = seen if exclude_seen else np.array([], int)
+        [items] = ranker.lists(state, [at_ms], k, [left_out], objective or "")
         return RecommendResult(items, ranker.bundle.id, memory.num_events, is_complete)
 
     def similar(self, item_id: str, k: int = 10) -> tuple[RankedItem, ...]:

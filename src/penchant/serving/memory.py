@@ -12,7 +12,7 @@ from torch import Tensor
 
 from penchant.encoders import map_state
 from penchant.errors import CorruptBundleError
-from penchant.serving.ranking import Ranker, seen_items
+from penchant.serving.ranking import Ranker
 from penchant.stores import LoggedEvent, Memory
 
 
@@ -101,13 +101,13 @@ def advance(ranker: Ranker, memory: Memory, events: Sequence[LoggedEvent]) -> Me
 
     Notes
     -----
-    One event of a known item is one `model.step`; one of an unknown item is counted and moves
-    nothing.
+    One event of a known item is one `model.step`; one of an unknown item, or of a type that is no
+    history, is counted and moves nothing.
     """
     like = ranker.model.initial_state(1)
     state = decode_state(memory.state, like) if memory.state else like
     log = ranker.arrays([events])
-    seen = with_items(decode_seen(memory.seen, ranker.num_items), seen_items(log)[0])
+    seen = with_items(decode_seen(memory.seen, ranker.num_items), ranker.seen(log)[0])
     times = [memory.last_time_ms] if memory.last_time_ms is not None else []
     return replace(
         memory,

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from penchant.bundle import Bundle
+from penchant.config import build_roles
 from penchant.errors import InputError
 from penchant.events.arrays import UNKNOWN_ITEM, LogArrays, Part
 from penchant.model import ModelState, Query
@@ -73,17 +74,21 @@ class Ranker:
         self.items = bundle.vocabulary
         self.num_items = len(bundle.vocabulary)
         self.has_times = bool(bundle.facts["has_times"])
+        self.roles = build_roles(bundle.config, bundle.event_types)
         self._type_of = {name: index for index, name in enumerate(bundle.event_types)}
         with torch.inference_mode():
             self.table = self.model.table()  # (I, D)
 
     def arrays(self, histories: Sequence[Sequence[Happening]]) -> LogArrays:
-        """Return histories of outside ids as arrays; an unknown type counts as the first one."""
+        """Return histories of outside ids as arrays.
+
+        An event of an unknown type counts as one of the first type that is history.
+        """
         events = [event for history in histories for event in history]
-        none = float("nan")
+        none, other = float("nan"), self.roles.unknown_type
         return LogArrays(
             item_index=self.items.indices([event.item_id for event in events]),
-            event_type=np.array([self._type_of.get(e.event_type, 0) for e in events], np.int64),
+            event_type=np.array([self._type_of.get(e.event_type, other) for e in events], np.int64),
             value=np.array([none if e.value is None else e.value for e in events], np.float32),
             time_ms=np.array(
                 [NO_TIME if e.time_ms is None else e.time_ms for e in events], np.int64
@@ -94,13 +99,14 @@ class Ranker:
 
     @torch.inference_mode()
     def fold(self, log: LogArrays, state: ModelState | None = None) -> ModelState:
-        """Return the states of users after their events; events of unknown items move nothing.
+        """Return the states of users after their events.
 
         Notes
         -----
-        One event per user is one step; several are one forward pass, which equals the steps.
+        Events of unknown items, and those that are no history, move nothing. One event per user is
+        one step; several are one forward pass, which equals the steps.
         """
-        known = log.where(log.item_index >= 0)
+        known = log.where((log.item_index >= 0) & self.roles.is_history(log.event_type))
         if not self.has_times:
             known = replace(known, time_ms=np.full_like(known.time_ms, NO_TIME))
         events = pack(known, self.table.device)
@@ -111,16 +117,28 @@ class Ranker:
             return self.model.step(events, state, self.table)
         return self.model(events, state, self.table)[1]
 
+    def seen(self, log: LogArrays) -> list[np.ndarray]:
+        """Return the seen items of each history: known, of a type that counts, sorted, each once."""
+        return seen_items(log.where(self.roles.is_seen(log.event_type)))
+
     @torch.inference_mode()
-    def scores(self, state: ModelState, at_ms: Sequence[int | None]) -> np.ndarray:
+    def scores(
+        self, state: ModelState, at_ms: Sequence[int | None], objective: str = ""
+    ) -> np.ndarray:
         """Return (B, I) float32 scores of all items for users asked at the given times.
 
         Notes
         -----
         The time of asking is passed over where the model was trained on a log without times.
+
+        Raises
+        ------
+        UsageError
+            When the model has no such objective.
         """
         asked = [NO_TIME if at is None or not self.has_times else at for at in at_ms]
-        interest = self.model.read(state, Query(torch.tensor(asked, device=self.table.device)))
+        query = Query(torch.tensor(asked, device=self.table.device), objective)
+        interest = self.model.read(state, query)
         scores = self.model.scores(interest.vectors, self.table)  # (B, I)
         return scores.float().cpu().numpy()
 
@@ -130,10 +148,11 @@ class Ranker:
         at_ms: Sequence[int | None],
         k: int,
         excluded: Sequence[np.ndarray],
+        objective: str = "",
     ) -> list[tuple[RankedItem, ...]]:
         """Return the k best items of each user, those of `excluded` left out."""
         check_k(k)
-        rows = self.scores(state, at_ms)
+        rows = self.scores(state, at_ms, objective)
         return [
             self._ranked(row, best_first(row, k, left_out))
             for row, left_out in zip(rows, excluded, strict=True)

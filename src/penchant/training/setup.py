@@ -147,7 +147,7 @@ def check_labels(data: PreparedData, config: Config) -> None:
     if config.training.metric == "auc":
         parts["validation"] = Part.VALIDATION
     labels = build_labels(config, data.event_types)
-    log = data.log
+    log = build_roles(config, data.event_types).only_targets(data.log)
     for name, part in parts.items():
         known = (log.part == part) & (log.item_index >= 0)
         taken = labels(torch.as_tensor(log.value[known]), torch.as_tensor(log.event_type[known]))

@@ -87,7 +87,7 @@ class Trainer:
             settings.drop_time_share,
             build_roles(config, data.event_types),
         )
-        self.validates = has_targets(data)
+        self.validates = has_targets(data, config)
         is_loss = settings.metric in LOWER_IS_BETTER
         self.position = Position(EarlyStopping(settings.patience, is_loss))
         self._carried: ModelState | None = None
