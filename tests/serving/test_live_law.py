@@ -75,8 +75,16 @@ def by_user(events: list[dict]) -> dict[str, list[Event]]:
     return histories
 
 
-def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator():
-    bundle = make_bundle(seed=5)
+ENCODERS = [
+    {"kind": "gru"},
+    {"kind": "linear"},
+    {"kind": "transformer", "window": 4, "position": "bias_and_time"},
+]
+
+
+@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: encoder["kind"])
+def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator(encoder):
+    bundle = make_bundle(seed=5, encoder=encoder)
     histories = by_user(make_log(num_users=40, seed=9))
     all_of_it = Ranker(bundle).arrays(
         [[event.logged(0) for event in history] for history in histories.values()]

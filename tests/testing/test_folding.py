@@ -17,6 +17,9 @@ from penchant.packed import PackedVectors
 from penchant.testing import LawBroken, check_attention, check_encoder, check_model
 
 WIDTH = 8
+SETTINGS = {"transformer": {"window": 9}}
+"""Windows that are shorter than the histories."""
+
 READOUTS = {
     "join": {"hidden_factor": 0, "query_time": False},
     "layers": {"hidden_factor": 2, "query_time": False},
@@ -34,12 +37,16 @@ def shaken(module: nn.Module) -> Any:
     return module
 
 
+def build_encoder(kind: str, num_layers: int) -> SequenceEncoder:
+    return encoders.build(kind, {"num_layers": num_layers, **SETTINGS.get(kind, {})}, width=WIDTH)
+
+
 def build_model(encoder: str, attention: str, readout: str, decay: Decay = "both") -> InterestModel:
     return shaken(
         InterestModel(
             IdentityItems(13, WIDTH),
             BehaviourInput(WIDTH, use_elapsed=True, use_calendar=True),
-            encoders.build(encoder, {"num_layers": 2}, width=WIDTH),
+            build_encoder(encoder, 2),
             attentions.build(attention, {"decay": decay}, width=WIDTH),
             Readout(WIDTH, **READOUTS[readout]),
             DotProductHead(13),
@@ -62,7 +69,7 @@ def test_a_model_in_float32_obeys_the_laws_within_the_stated_tolerance(encoder: 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("kind", list(encoders))
 def test_every_encoder_obeys_the_laws_of_folding(kind: str, num_layers: int) -> None:
-    encoder = shaken(encoders.build(kind, {"num_layers": num_layers}, width=WIDTH)).double()
+    encoder = shaken(build_encoder(kind, num_layers)).double()
     check_encoder(encoder, WIDTH)
 
 

@@ -192,7 +192,8 @@ def attention_subject(attention: InterestAttention, width: int, seed: int = 0) -
 def model_subject(model: InterestModel, seed: int = 0) -> Subject:
     """Return a whole model as a subject.
 
-    Its outputs are interest vectors one second after each event. Some times are unknown.
+    Its outputs are interest vectors one second after each event. Some times and some values are
+    unknown.
     """
     draw = torch.Generator().manual_seed(seed)
     size = sum(LENGTHS)
@@ -201,7 +202,7 @@ def model_subject(model: InterestModel, seed: int = 0) -> Subject:
         torch.randn(size, generator=draw),
         torch.randint(1_000_000_000, (size,), generator=draw).cumsum(0),
     )
-    pool[2][5::11] = NO_TIME
+    pool[1][4::9], pool[2][5::11] = torch.nan, NO_TIME
 
     def events(pool: tuple[Tensor, ...], offsets: Tensor) -> PackedEvents:
         item, value, time_ms = pool
