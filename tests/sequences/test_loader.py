@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +15,7 @@ from penchant.errors import InputError
 from penchant.events.arrays import LogArrays
 from penchant.packed import NO_TIME
 from penchant.sequences.loader import TrainingBatch, TrainingLoader
+from penchant.sequences.roles import EventRoles
 
 
 def log_of(lengths: list[int]) -> LogArrays:
@@ -120,3 +124,112 @@ def test_a_first_event_brings_its_own_value_and_type() -> None:
     )
     first = sorted(rest for row, *rest in found if row < 0)
     assert first == [[0, 0 / 2, 0], [3, 3 / 2, 3 % 3], [4, 4 / 2, 4 % 3]]
+
+
+VIEW, BUY, SKIP = 0, 1, 2
+SHOP = EventRoles(history_types=(VIEW, SKIP), target_weights=((0.0, 1.0, -0.5), (2.0, 0.0, 0.0)))
+"""Skips are history and push down; buys are targets only; views are history and targets."""
+
+
+def typed_log(lengths: list[int], seed: int = 1) -> LogArrays:
+    """Return a log whose items are the rows themselves, of types drawn at random."""
+    log = log_of(lengths)
+    types = np.random.default_rng(seed).integers(0, 3, log.num_events)
+    return replace(log, event_type=types, value=log.item_index / 4)
+
+
+def expected(log: LogArrays, roles: EventRoles) -> list[tuple[int, int, list[float]]]:
+    """Return (history row before, target row, weights) of every target, by walking each user."""
+    found, weight = [], roles.weights(log)
+    for start, end in pairwise(log.offsets):
+        before = -1
+        for row in range(start, end):
+            if weight[row].any():
+                found.append((before, row, weight[row].astype(np.float32).tolist()))
+            if roles.is_history(log.event_type[[row]])[0]:
+                before = row
+    return found
+
+
+def gathered(batches: list[TrainingBatch]) -> list[tuple[int, int, list[float]]]:
+    """Return the same of batches, whose items are rows."""
+    found = []
+    for batch in batches:
+        before = torch.cat([batch.events.item_index, torch.tensor([-1])])[batch.target_row]
+        weights = batch.target_weight.tolist()
+        found += zip(before.tolist(), batch.target_item.tolist(), weights, strict=True)
+    return sorted(found, key=lambda one: one[1])
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    lengths=st.lists(st.integers(0, 23), min_size=1, max_size=12).filter(lambda n: sum(n) > 9),
+    window=st.integers(1, 9),
+    batch_events=st.integers(1, 30),
+    epoch=st.integers(0, 3),
+)
+def test_every_target_follows_the_last_history_before_it_and_brings_its_weights(
+    lengths: list[int], window: int, batch_events: int, epoch: int
+) -> None:
+    log = typed_log(lengths)
+    loader = TrainingLoader(log, window, batch_events, seed=3, roles=SHOP)
+    batches = list(loader.epoch(epoch))
+    assert gathered(batches) == expected(log, SHOP)
+    assert loader.num_targets == sum(batch.num_targets for batch in batches)
+    for batch in batches:
+        assert torch.isin(batch.events.event_type, torch.tensor([VIEW, SKIP])).all()
+        warm = batch.target_row >= 0
+        assert (warm.int().diff() <= 0).all()  # those from nothing stand last
+        assert (batch.target_row[warm].diff() >= 0).all()
+        assert batch.events.lengths.max() <= window
+
+
+@settings(deadline=None, max_examples=40)
+@given(lengths=st.lists(st.integers(3, 40), min_size=1, max_size=9), window=st.integers(1, 9))
+def test_of_limited_windows_only_targets_of_the_newest_are_kept(
+    lengths: list[int], window: int
+) -> None:
+    log = typed_log(lengths)
+    loader = TrainingLoader(log, window, 30, seed=0, max_windows=2, roles=SHOP)
+    batches = list(loader.epoch(0))
+    found = gathered(batches)
+    kept = {row for batch in batches for row in batch.events.item_index.tolist()}
+    whole = expected(log, SHOP)
+    assert [one for one in whole if one[0] in kept] == [one for one in found if one[0] >= 0]
+    assert loader.num_targets == len(found)
+    for user, (start, end) in enumerate(pairwise(log.offsets)):
+        of_user = [one for one in whole if start <= one[1] < end]
+        needed = {row for row in range(start, end) if any(row <= b for b, _, _ in of_user)}
+        history = needed & set(np.flatnonzero(SHOP.is_history(log.event_type)).tolist())
+        shown = [one for one in found if start <= one[1] < end and one[0] < 0]
+        is_whole = history <= kept
+        assert bool(shown) == (is_whole and any(one[0] < 0 for one in of_user)), user
+
+
+def test_all_that_follows_one_event_is_predicted_after_it() -> None:
+    """View, three buys, view, buy, view: the last view has nothing after it and is not read."""
+    kind = np.array([VIEW, BUY, BUY, BUY, VIEW, BUY, VIEW])
+    log = replace(log_of([7]), event_type=kind)
+    roles = EventRoles(history_types=(VIEW,), target_weights=((0.0, 1.0),))
+    [batch] = TrainingLoader(log, 9, 9, seed=0, roles=roles).epoch(0)
+    assert batch.events.item_index.tolist() == [0, 4]
+    assert batch.target_row.tolist() == [0, 0, 0, 1]
+    assert batch.target_item.tolist() == [1, 2, 3, 5]
+    assert batch.target_time_ms.tolist() == [1_000, 2_000, 3_000, 5_000]
+
+
+def test_batches_hold_no_more_targets_than_events_where_targets_are_many() -> None:
+    kind = np.array(([VIEW] + [BUY] * 49) * 20)
+    log = replace(log_of([50] * 20), event_type=kind)
+    roles = EventRoles(history_types=(VIEW,), target_weights=((0.0, 1.0),))
+    batches = list(TrainingLoader(log, 9, 100, seed=0, roles=roles).epoch(0))
+    assert max(batch.num_targets for batch in batches) <= 3 * 49
+    assert sum(batch.num_targets for batch in batches) == 20 * 49
+
+
+def test_a_training_part_without_targets_is_refused() -> None:
+    roles = EventRoles(target_weights=((0.0, 1.0, 0.0),))
+    log = log_of([3, 2])
+    log = replace(log, event_type=np.zeros(5, dtype=np.int64))
+    with pytest.raises(InputError, match="must hold targets but none of 5 events is one"):
+        TrainingLoader(log, 5, 5, seed=0, roles=roles)
