@@ -1,5 +1,6 @@
 """A small prepared log with a rule: after item i comes item (3 i + 1) mod 13, but for strays."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -65,3 +66,14 @@ def small_data(num_users: int = 23, validation: bool = True) -> PreparedData:
         encoder=FeatureEncoder.fit(table),
         manifest={"fingerprint": f"small {num_users}", "split": "leave-one-out"},
     )
+
+
+TYPES = ("view", "buy", "skip")
+
+
+def typed_data(num_users: int = 40) -> PreparedData:
+    """The same log with types: every third event or so is a buy, and some are skips."""
+    data = small_data(num_users)
+    kind = np.random.default_rng(7).choice(3, data.log.num_events, p=[0.55, 0.3, 0.15])
+    log = replace(data.log, event_type=kind.astype(np.int64))
+    return replace(data, log=log, event_types=TYPES)
