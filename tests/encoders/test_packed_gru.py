@@ -11,10 +11,13 @@ from penchant.packed import PackedVectors, offsets_of
 
 
 @pytest.mark.parametrize("lengths", [[3, 0, 7, 1, 2], [1], [5, 5], [0, 4]])
-@pytest.mark.parametrize("num_layers", [1, 2])
-def test_own_backward_equals_that_of_torch(lengths: list[int], num_layers: int) -> None:
+@pytest.mark.parametrize(("num_layers", "residual"), [(1, False), (2, False), (2, True)])
+def test_own_backward_equals_that_of_torch(
+    lengths: list[int], num_layers: int, residual: bool
+) -> None:
     torch.manual_seed(8)
-    encoder = encoders.build("gru", {"num_layers": num_layers}, width=6).double()
+    settings = {"num_layers": num_layers, "residual": residual}
+    encoder = encoders.build("gru", settings, width=6).double()
     size = sum(lengths)
     x = torch.randn(size, 6, dtype=torch.float64).requires_grad_()
     carried = encoder.initial_state(len(lengths))

@@ -73,6 +73,12 @@ def test_every_encoder_obeys_the_laws_of_folding(kind: str, num_layers: int) -> 
     check_encoder(encoder, WIDTH)
 
 
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_stacks_that_add_obey_the_laws_of_folding(kind: str) -> None:
+    encoder = shaken(encoders.build(kind, {"num_layers": 3, "residual": True}, width=WIDTH))
+    check_encoder(encoder.double(), WIDTH)
+
+
 @pytest.mark.parametrize("decay", get_args(Decay))
 @pytest.mark.parametrize("kind", list(attentions))
 def test_every_attention_obeys_the_laws_of_folding(kind: str, decay: Decay) -> None:
