@@ -115,6 +115,17 @@ def test_describe_counts_bytes_of_memory(run):
     assert "width = 8" in said
 
 
+def test_describe_says_how_many_events_a_window_keeps(data, tmp_path):
+    chosen = settings("encoder.kind=transformer", "encoder.window=4", "training.num_epochs=1")
+    done("train", data, "--out", tmp_path / "run", *chosen)
+    told = json.loads(done("describe", tmp_path / "run", "--json").stdout)
+    assert told["memory_kind"] == "window"
+    assert told["window_events"] == 2 * (4 - 1)  # two layers that see three events further back
+    assert told["state"]["encoder.item_index"] == 4 * 6
+    assert told["state_bytes"] == sum(told["state"].values())
+    assert "a window of the last 6 events" in done("describe", tmp_path / "run").stdout
+
+
 def test_describing_an_altered_bundle_names_the_file(own_run):
     weights = own_run / "bundle" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])

@@ -144,6 +144,11 @@ def describe(run: RunArgument, as_json: JsonOption = False) -> None:
         f"in all {body['state_bytes']:,} bytes, whatever the length of the history; "
         f"seen items take {body['seen_bytes_per_item']} bytes each beside it"
     )
+    if body["memory_kind"] == "window":
+        out.line(
+            f"of them a window of the last {body['window_events']:,} events, "
+            "which are read again with every new one"
+        )
     out.heading("Configuration")
     out.line(bundle.config.to_toml().rstrip())
     out.document(body)
@@ -162,9 +167,10 @@ def _told_of_run(out: Output, path: Path) -> dict[str, Any]:
 
 
 def _description(bundle: Bundle) -> dict[str, Any]:
-    from penchant.encoders import state_bytes
+    from penchant.encoders import WindowEncoder, state_bytes
     from penchant.serving.memory import seen_bytes
 
+    encoder = bundle.model.encoder
     state = bundle.model.initial_state(1)
     parameters: dict[str, int] = {}
     for name, weight in bundle.model.named_parameters():
@@ -177,7 +183,8 @@ def _description(bundle: Bundle) -> dict[str, Any]:
         "num_items": len(bundle.vocabulary),
         "num_parameters": sum(parameters.values()),
         "parameters": parameters,
-        "memory_kind": bundle.model.encoder.memory_kind,
+        "memory_kind": encoder.memory_kind,
+        "window_events": encoder.reach - 1 if isinstance(encoder, WindowEncoder) else 0,
         "state_bytes": state_bytes(state),
         "state": dict(_leaves("", state)),
         "seen_bytes_per_item": seen_bytes(len(bundle.vocabulary)),
