@@ -116,7 +116,8 @@ def test_describe_counts_bytes_of_memory(run):
 
 
 def test_describe_says_how_many_events_a_window_keeps(data, tmp_path):
-    chosen = settings("encoder.kind=transformer", "encoder.window=4", "training.num_epochs=1")
+    encoder = ("encoder.kind=transformer", "encoder.num_layers=2", "encoder.window=4")
+    chosen = settings(*encoder, "training.num_epochs=1")
     done("train", data, "--out", tmp_path / "run", *chosen)
     told = json.loads(done("describe", tmp_path / "run", "--json").stdout)
     assert told["memory_kind"] == "window"
