@@ -6,23 +6,28 @@ import numpy as np
 import pytest
 
 from penchant import EventLog
+from penchant.config import build_roles
 from penchant.evaluation.model_ranker import ModelRanker
 from penchant.events.arrays import LogArrays, Part
-from penchant.sequences.ranking import ranks
+from penchant.sequences.ranking import ranks, seen_items
 from penchant.sequences.targets import target_blocks
 from penchant.serving import Event, Live, Ranker
 
-from .world import ITEMS, make_bundle, make_log
+from .world import ITEMS, TYPES, make_bundle, make_log
 
 ML_100K = Path(__file__).parents[2] / "data" / "ml-100k"
 
 
-def offline_ranks(bundle, log: LogArrays) -> dict[tuple[int, int], tuple[int, bool]]:
+def offline_ranks(
+    bundle, log: LogArrays, objective: str = ""
+) -> dict[tuple[int, int], tuple[int, bool]]:
     """Return rank and whether it was left out (rank 0), by user and place in the history."""
     found = {}
-    ranker = ModelRanker(bundle.model)
-    for block in target_blocks(log, Part.TEST):
-        ranked = ranks(ranker.score(block), block)
+    roles = build_roles(bundle.config, bundle.event_types)
+    ranker = ModelRanker(bundle.model, roles=roles, objective=objective)
+    targets = roles.with_targets(log, bundle.model.place_of(objective))
+    for block in target_blocks(targets, Part.TEST):
+        ranked = ranks(ranker.score(block), block, seen=seen_items(block, roles.seen_types))
         places = block.rows - block.starts
         users = block.users[block.owner]
         for user, place, rank, left_out in zip(
@@ -33,9 +38,11 @@ def offline_ranks(bundle, log: LogArrays) -> dict[tuple[int, int], tuple[int, bo
 
 
 def live_ranks(
-    bundle, histories: dict[str, list[Event]], log: LogArrays
+    bundle, histories: dict[str, list[Event]], log: LogArrays, objective: str = ""
 ) -> dict[tuple[int, int], tuple[int, bool]]:
     """Replay a log in the order of time: what is trained on at once, then one by one, asking."""
+    roles = build_roles(bundle.config, bundle.event_types)
+    log = roles.with_targets(log, bundle.model.place_of(objective))
     rows = sorted(
         (event.timestamp, int(log.offsets[user]) + place, user, place)
         for user, history in enumerate(histories.values())
@@ -50,17 +57,17 @@ def live_ranks(
         for time, row, user, place in rows[num_before:]:
             now, event = time, of_user[user][place]
             if log.part[row] == Part.TEST:
-                found[user, place] = rank_of(live, event, bundle.vocabulary)
+                found[user, place] = rank_of(live, event, bundle.vocabulary, objective)
             assert live.observe(event).accepted == 1
     return found
 
 
-def rank_of(live: Live, event: Event, items) -> tuple[int, bool]:
+def rank_of(live: Live, event: Event, items, objective: str = "") -> tuple[int, bool]:
     """Return the rank of an event's item in the list before it, ties against it."""
     if event.item_id not in items:
         return len(items) + 1, False
     for k in (50, len(items)):
-        answer = live.recommend(event.user_id, k=k, at=event.timestamp)
+        answer = live.recommend(event.user_id, k=k, at=event.timestamp, objective=objective)
         scores = {item.item_id: item.score for item in answer}
         own, last = scores.get(event.item_id), answer.items[-1].score
         if own is not None and (own > last or k == len(items)):
@@ -82,9 +89,37 @@ ENCODERS = [
 ]
 
 
+TIMED = {
+    "behaviour": {"use_elapsed": True, "use_calendar": True},
+    "readout": {"query_calendar": True},
+}
+BUYS_FROM_VIEWS = {
+    "events": {"history_types": ["view"], "target_types": ["buy"]},
+    "evaluation": {"seen_types": ["buy"]},
+}
+TWO_OBJECTIVES = {
+    "events": {"history_types": ["buy"]},
+    "objectives": {"view": {"types": ["view"]}, "any": {"types": ["buy", "view"]}},
+    "evaluation": {"seen_types": ["view"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "objective", "types"),
+    [
+        ({}, "", {"view", "buy"}),
+        (TIMED, "", {"view", "buy"}),
+        (BUYS_FROM_VIEWS | TIMED, "", {"buy"}),
+        (TWO_OBJECTIVES, "", {"view"}),
+        (TWO_OBJECTIVES | TIMED, "any", {"view", "buy"}),
+    ],
+    ids=["plain", "timed", "buys from views", "first objective", "second objective"],
+)
 @pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: encoder["kind"])
-def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator(encoder):
-    bundle = make_bundle(seed=5, encoder=encoder)
+def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator(
+    encoder, settings, objective, types
+):
+    bundle = make_bundle(seed=5, encoder=encoder, **settings)
     histories = by_user(make_log(num_users=40, seed=9))
     all_of_it = Ranker(bundle).arrays(
         [[event.logged(0) for event in history] for history in histories.values()]
@@ -98,8 +133,10 @@ def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator(encoder):
         np.where(is_test, Part.TEST, Part.TRAIN).astype(np.int8),
         all_of_it.offsets,
     )
-    offline, live = offline_ranks(bundle, log), live_ranks(bundle, histories, log)
-    assert len(offline) == is_test.sum() > 80
+    offline = offline_ranks(bundle, log, objective)
+    live = live_ranks(bundle, histories, log, objective)
+    is_target = np.isin(log.event_type, [TYPES.index(name) for name in types])
+    assert len(offline) == (is_test & is_target).sum() > 40
     assert {rank for rank, _ in offline.values()} >= {0, 1, 2, 3, len(ITEMS) + 1}
     assert live == offline
 
