@@ -58,7 +58,7 @@ def main() -> None:
         log, num_items = data.log.train, data.num_items
     config = Config.load("ml-1m", {"width": told.width})
     model = build_model(config, num_items, 1)
-    objective = Objective(build_loss(config), told.width)
+    objective = Objective(build_loss(config, np.ones(num_items)), told.width)
     loader = TrainingLoader(log, 200, config.training.batch_events, seed=0)
     batches: list[TrainingBatch] = []
     for batch in loader.epoch(0):

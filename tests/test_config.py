@@ -31,7 +31,7 @@ def test_every_recipe_builds_and_names_its_command_and_figure(recipe):
     features = FeatureEncoder.fit(table).transform(table)
     model = build_model(config, num_items=7, num_event_types=2, features=features)
     assert (model.num_items, model.width) == (7, config.width)
-    build_loss(config)
+    build_loss(config, item_counts=[3, 0, 1, 2, 5, 1, 1])
 
 
 @pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.name)
@@ -232,8 +232,8 @@ def test_feature_items_without_attributes_are_refused():
 
 def test_binary_loss_needs_a_head_with_probabilities():
     with pytest.raises(ConfigError, match=r'needs head\.kind "binary" but it is "dot"\. Set head'):
-        build_loss(load("loss.kind=binary"))
-    assert isinstance(build_loss(load("loss.kind=binary", "head.kind=binary")), BinaryLoss)
+        build_loss(load("loss.kind=binary"), [1, 2])
+    assert isinstance(build_loss(load("loss.kind=binary", "head.kind=binary"), [1, 2]), BinaryLoss)
 
 
 BINARY = ("head.kind=binary", "loss.kind=binary")

@@ -1,10 +1,14 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from penchant.config import TrainingSettings
+from penchant.heads import DotProductHead
+from penchant.items import IdentityItems
 from penchant.training.optimizers import (
     build_optimizer,
+    clip_gradients,
     learning_rate,
     optimizer_tensors,
     restore_optimizer,
@@ -58,3 +62,83 @@ def test_restored_optimizer_makes_the_same_next_step():
     step(other, again)
     for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def rows_used(parts: nn.Module, index: list[int], sparse: bool) -> None:
+    """Leave gradients of the given rows of the embedding, of the map and of the norm."""
+    vectors = F.embedding(torch.tensor(index), parts["vectors"].weight, sparse=sparse)
+    (parts["map"](parts["norm"](vectors)).square().sum() + vectors.sum(1).exp().sum()).backward()
+
+
+@pytest.mark.parametrize("settings", [{}, {"weight_decay": 0.3, "learning_rate": 0.1}])
+def test_rows_that_are_all_used_move_as_under_adamw(settings):
+    both = []
+    for optimizer in ("adamw", "sparse_adamw"):
+        parts = model()
+        stepper = build_optimizer(parts, TrainingSettings(optimizer=optimizer, **settings))
+        for index in ([4, 0, 1, 2, 3, 3], [2, 2, 2, 0, 1, 4, 3], [0, 1, 2, 3, 4]):
+            stepper.zero_grad()
+            rows_used(parts, index, optimizer == "sparse_adamw")
+            stepper.step()
+        both.append(parts)
+    for mine, theirs in zip(both[0].parameters(), both[1].parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_a_row_moves_as_if_only_the_steps_that_used_it_were_made():
+    """Row 3 is used at the first and the third step, beside others or alone."""
+    found = []
+    for steps in ([[3, 1], [1, 0], [3]], [[3], [3]]):
+        parts = model()
+        stepper = build_optimizer(
+            nn.ModuleDict({"vectors": parts["vectors"]}), TrainingSettings(optimizer="sparse_adamw")
+        )
+        before = parts["vectors"].weight.detach().clone()
+        for index in steps:
+            stepper.zero_grad()
+            vectors = F.embedding(torch.tensor(index), parts["vectors"].weight, sparse=True)
+            vectors.exp().sum().backward()
+            stepper.step()
+        found.append(parts["vectors"].weight[3])
+        assert torch.equal(parts["vectors"].weight[2], before[2])
+        assert not torch.equal(parts["vectors"].weight[3], before[3])
+    torch.testing.assert_close(*found)
+
+
+def test_a_restored_sparse_optimizer_makes_the_same_next_step():
+    one, other = model(), model()
+    settings = TrainingSettings(optimizer="sparse_adamw")
+    stepper, again = build_optimizer(one, settings), build_optimizer(other, settings)
+    rows_used(one, [3, 1, 3], sparse=True)
+    stepper.step()
+    other.load_state_dict(one.state_dict())
+    kept = {name: each.clone() for name, each in optimizer_tensors(stepper).items()}
+    restore_optimizer(again, kept)
+    for parts, each in ((one, stepper), (other, again)):
+        each.zero_grad()
+        rows_used(parts, [0, 3], sparse=True)
+        each.step()
+    for mine, theirs in zip(one.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("most", [0.5, 1e6])
+def test_sparse_gradients_are_clipped_as_dense_ones_are(most):
+    gradients = []
+    for sparse in (False, True):
+        parts = model()
+        rows_used(parts, [3, 1, 3, 3], sparse)
+        norm = clip_gradients(parts.parameters(), most)
+        gradient = parts["vectors"].weight.grad
+        assert gradient.is_sparse == sparse
+        gradients.append((norm, gradient.to_dense(), parts["map"].weight.grad))
+    for dense, rows in zip(*gradients, strict=True):
+        torch.testing.assert_close(dense, rows)
+    assert gradients[1][0] > 0.5
+
+
+def test_only_parts_that_have_rows_of_items_are_told_of_a_sparse_optimizer():
+    parts = nn.ModuleDict({"catalogue": IdentityItems(5, 4), "head": DotProductHead(5)})
+    for optimizer, is_sparse in (("sparse_adamw", True), ("adamw", False)):
+        build_optimizer(parts, TrainingSettings(optimizer=optimizer))
+        assert parts["catalogue"].sparse_gradients == parts["head"].sparse_gradients == is_sparse

@@ -5,7 +5,9 @@ from penchant.config.build import (
     build_loss,
     build_model,
     build_roles,
+    reads_table,
     told_roles,
+    with_chosen_loss,
 )
 from penchant.config.parts import Part
 from penchant.config.recipes import Recipe, recipes
@@ -22,6 +24,8 @@ __all__ = [
     "build_loss",
     "build_model",
     "build_roles",
+    "reads_table",
     "recipes",
     "told_roles",
+    "with_chosen_loss",
 ]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from penchant.config.parts import build
-from penchant.config.settings import EventSettings
+from penchant.config.parts import CHOSEN_BY_SIZE, Part, build, member, schema
+from penchant.config.settings import EventSettings, ObjectiveSettings
 from penchant.config.tree import Config
 from penchant.errors import ConfigError
 from penchant.registry import nearest
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from penchant.events.features import ItemFeatures
     from penchant.heads import LabelRule
     from penchant.losses import Loss
@@ -73,20 +76,54 @@ def build_model(
     )
 
 
-def build_loss(config: Config) -> Loss:
+def build_loss(config: Config, item_counts: ArrayLike) -> Loss:
     """Build the loss that a configuration names.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    item_counts
+        (I,) how often each item is to be predicted in training.
 
     Raises
     ------
     ConfigError
         When the head has not what the loss needs.
     """
+    import torch
+
     if config.loss.kind == "binary" and config.head.kind != "binary":
         raise ConfigError(
             f'loss.kind "binary" needs head.kind "binary" but it is "{config.head.kind}".',
             "Set head.kind=binary, or loss.kind=full_softmax.",
         )
-    return build("loss", config.loss, {})
+    counts = torch.as_tensor(item_counts, dtype=torch.float32)
+    sizes = {"width": config.width, "num_items": len(counts), "item_counts": counts}
+    return build("loss", with_chosen_loss(config, len(counts)).loss, sizes)
+
+
+def with_chosen_loss(config: Config, num_items: int) -> Config:
+    """Return a configuration that names its loss, chosen by the size of the catalogue if need be.
+
+    Examples
+    --------
+    >>> config = Config.load("default", {}, {})
+    >>> [with_chosen_loss(config, size).loss.kind for size in (3_416, 1_000_000)]
+    ['full_softmax', 'sampled_softmax']
+    """
+    if config.loss.kind != CHOSEN_BY_SIZE:
+        return config
+    kind, settings = build("loss", config.loss, {}).choose(num_items)
+    objective = {name: config.loss.settings[name] for name in ObjectiveSettings.model_fields}
+    whole = schema("loss", kind)(**objective, **settings)
+    return replace(config, loss=Part(kind, whole.model_dump()))
+
+
+def reads_table(config: Config) -> bool:
+    """Tell whether the loss compares all items at every step; its kind is not "auto"."""
+    found: bool = member("loss", config.loss.kind).reads_table
+    return found
 
 
 def build_labels(config: Config, event_types: Sequence[str]) -> LabelRule:

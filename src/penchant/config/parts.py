@@ -26,11 +26,14 @@ KINDS: Final = {
     "interest": "multi_head",
     "readout": "",
     "head": "dot",
-    "loss": "full_softmax",
+    "loss": "auto",
 }
 """The sections of parts with their default kinds; no kind where a part has one form only."""
 
-SIZES: Final = frozenset({"width", "num_items", "num_event_types", "features"})
+CHOSEN_BY_SIZE: Final = "auto"
+"""The kind of loss that stands for another one, once the size of the catalogue is known."""
+
+SIZES: Final = frozenset({"width", "num_items", "item_counts", "num_event_types", "features"})
 """What a constructor is given when a model is built; everything else it takes is a setting."""
 
 
@@ -83,11 +86,16 @@ def _rooms() -> dict[str, Registry[Any] | type]:
 def kinds(section: str) -> list[str]:
     """Return the kinds that a section may name; none where it has one form only."""
     room = _rooms()[section]
-    return list(room) if isinstance(room, Registry) else []
+    chosen = [CHOSEN_BY_SIZE] if section == "loss" else []
+    return sorted([*chosen, *room]) if isinstance(room, Registry) else []
 
 
 def member(section: str, kind: str) -> type[Any]:
     """Return the class of a kind."""
+    from penchant.losses import LossBySize
+
+    if section == "loss" and kind == CHOSEN_BY_SIZE:
+        return LossBySize
     room = _rooms()[section]
     return room.get(kind) if isinstance(room, Registry) else room
 

@@ -7,6 +7,8 @@ and how both sides are seen before they are compared.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +17,13 @@ from penchant.registry import Registry
 
 LEAST_SQUARE = 1e-4
 """Added to squared lengths: a vector of zeros has no direction, and a gradient that stays small."""
+
+
+class Rows(Protocol):
+    """Vectors of items by index: a table, or what stands for one."""
+
+    def __getitem__(self, index: Tensor, /) -> Tensor:
+        """Return (n, D) the vectors of items (n,)."""
 
 
 class Head(nn.Module):
@@ -38,6 +47,8 @@ class Head(nn.Module):
     """Whether `compare` is a product of matrices plus bias, which has kernels of its own."""
     cells = 1
     """Numbers that are held for one score while `compare` makes it."""
+    normalised = False
+    """Whether interests and keys have unit length, but for a temperature."""
     sparse_gradients = False
     """Whether biases taken by index get a gradient of those rows alone."""
 
@@ -89,7 +100,7 @@ class Head(nn.Module):
             return torch.gather(self.bias, 0, items, sparse_grad=True)
         return self.bias[items]
 
-    def score_of(self, vectors: Tensor, table: Tensor, items: Tensor) -> Tensor:
+    def score_of(self, vectors: Tensor, table: Rows, items: Tensor) -> Tensor:
         """Return (M,) the score of one item (M,) per vector: `forward(...)[m, items[m]]`."""
         keys = self.keys(table[items])
         return self.compare_one(self.asked(vectors, keys), keys, self.bias_of(items))
@@ -139,7 +150,7 @@ def unit(vectors: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]])).round(decimals=4).tolist()
+    >>> unit(torch.tensor([[3.0, 4.0], [0.0, 0.0]]).double()).round(decimals=4).tolist()
     [[0.6, 0.8], [0.0, 0.0]]
     """
     return vectors * (vectors.square().sum(-1, keepdim=True) + LEAST_SQUARE).rsqrt()
@@ -167,6 +178,7 @@ class DotProductHead(Head):
     def __init__(self, num_items: int, normalised: bool = False, temperature: float = 1.0) -> None:
         super().__init__(num_items)
         self.scale = Scale(normalised, temperature)
+        self.normalised = normalised
 
     def interests(self, vectors: Tensor) -> Tensor:
         """Return (M, 1, D) the vectors, scaled."""
@@ -190,6 +202,6 @@ class BinaryHead(Head):
         self.log_scale = nn.Parameter(torch.zeros(()))
         self.offset = nn.Parameter(torch.zeros(()))
 
-    def logit_of(self, vectors: Tensor, table: Tensor, items: Tensor) -> Tensor:
+    def logit_of(self, vectors: Tensor, table: Rows, items: Tensor) -> Tensor:
         """Return (M,) the log-odds of one item (M,) per vector."""
         return self.log_scale.exp() * self.score_of(vectors, table, items) + self.offset

@@ -56,6 +56,7 @@ class SeveralInterestsHead(Head):
             )
         self.num_interests = num_interests
         self.scale = Scale(normalised, temperature)
+        self.normalised = normalised
         self.parts = nn.Linear(width, num_interests * width)
         with torch.no_grad():
             nn.init.normal_(self.parts.weight, std=0.5 * width**-0.5)

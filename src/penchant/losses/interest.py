@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from penchant.items import Table
+from penchant.losses.negatives import draw_uniform
 from penchant.losses.partition import log_partition
 from penchant.packed import owner_of
 
@@ -20,18 +22,23 @@ class InterestLoss(nn.Module):
     ----------
     width
         Width D.
+    num_negatives
+        Draws that stand for the catalogue where its table is not written out.
 
     Notes
     -----
-    The past is that of the window in hand: items of windows before it are in X^ but not in ē.
+    The past is that of the window in hand: items of windows before it are in X^ but not in ē. Where
+    the catalogue is sampled, the share of the past itself, exp(P X^ · ē), joins the sum: what was
+    drawn need not hold it, and without it the loss would have no lower end.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, num_negatives: int = 512) -> None:
         super().__init__()
+        self.num_negatives = num_negatives
         self.project = nn.Linear(width, width, bias=False)
         nn.init.eye_(self.project.weight)
 
-    def forward(self, attended: Tensor, past_mean: Tensor, table: Tensor, weight: Tensor) -> Tensor:
+    def forward(self, attended: Tensor, past_mean: Tensor, table: Table, weight: Tensor) -> Tensor:
         """Return the weighted sum over M positions.
 
         Parameters
@@ -41,21 +48,33 @@ class InterestLoss(nn.Module):
         past_mean
             (M, D) ē: mean output vector of the items up to each position.
         table
-            (I, D).
+            (I, D), or its rows by index.
         weight
             (M,).
         """
         query = self.project(attended)
         given_back = (query * past_mean).sum(1)
-        no_bias = table.new_zeros(len(table))
-        return log_partition(query, table, no_bias, weight) - given_back @ weight
+        keys, offset, hit = self._compared(table, given_back)
+        return log_partition(query, keys, offset, weight, hit) - given_back @ weight
 
     def reference(
-        self, attended: Tensor, past_mean: Tensor, table: Tensor, weight: Tensor
+        self, attended: Tensor, past_mean: Tensor, table: Table, weight: Tensor
     ) -> Tensor:
         """Return the same sum through all M × I scores."""
         query = self.project(attended)
-        return ((query @ table.T).logsumexp(1) - (query * past_mean).sum(1)) @ weight
+        given_back = (query * past_mean).sum(1)
+        keys, offset, hit = self._compared(table, given_back)
+        scores = query @ keys.T + offset
+        every = scores if hit is None else torch.cat([hit.unsqueeze(1), scores], dim=1)
+        return (every.logsumexp(1) - given_back) @ weight
+
+    def _compared(self, table: Table, given_back: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the items compared, what is added to their scores, and the score of the past."""
+        if isinstance(table, Tensor):
+            return table, table.new_zeros(len(table)), None
+        negatives = draw_uniform(self.num_negatives, len(table), given_back.device)
+        offset = (negatives.drawn / negatives.expected).log().to(given_back.dtype)
+        return table[negatives.item], offset, given_back
 
 
 def running_mean(vectors: Tensor, offsets: Tensor) -> Tensor:

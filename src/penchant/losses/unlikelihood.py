@@ -13,13 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from penchant.heads import Head
+from penchant.items import Table, whole
 
 BLOCK_SCORES: Final = 2**22
 """Scores held at once (16 MB in float32)."""
 
 
 def unlikelihood(
-    vectors: Tensor, table: Tensor, head: Head, items: Tensor, weight: Tensor
+    vectors: Tensor, table: Table, head: Head, items: Tensor, weight: Tensor
 ) -> Tensor:
     """Return the weighted sum of -log(1 - p) with p the share of an item in a softmax over all.
 
@@ -56,7 +57,7 @@ def unlikelihood(
     0.2877
     """
     score = head.score_of(vectors, table, items)
-    return F.softplus(score - _log_sum_of_others(vectors, table, head, items)) @ weight
+    return F.softplus(score - _log_sum_of_others(vectors, whole(table), head, items)) @ weight
 
 
 @torch.no_grad()

@@ -8,7 +8,8 @@ from penchant.testing.folding import (
     check_fold,
     check_model,
 )
-from penchant.testing.parts import check_items, check_loss
+from penchant.testing.judging import LOSS_LAWS, check_loss
+from penchant.testing.parts import check_items
 from penchant.testing.subjects import (
     Histories,
     Subject,
@@ -19,6 +20,7 @@ from penchant.testing.subjects import (
 
 __all__ = [
     "FOLDING_LAWS",
+    "LOSS_LAWS",
     "Histories",
     "LawBroken",
     "Subject",

@@ -7,7 +7,7 @@ models; run them on a component of your own with `check_encoder`, `check_attenti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -150,10 +150,14 @@ def check_attention(attention: InterestAttention, width: int) -> None:
     check_fold(attention_subject(attention, width), next(attention.parameters()).dtype)
 
 
-def check_model(model: InterestModel) -> None:
-    """Hold a whole model to all laws of folding, in the dtype of its parameters."""
+def check_model(model: InterestModel, history_types: Sequence[int] | None = None) -> None:
+    """Hold a whole model to all laws of folding, in the dtype of its parameters.
+
+    With `history_types`, some of 0, 1 and 2, also those of a history that passes over other events.
+    """
     model.eval()
-    check_fold(model_subject(model), next(model.parameters()).dtype)
+    subject = model_subject(model, history_types=history_types)
+    check_fold(subject, next(model.parameters()).dtype)
 
 
 def _user_of(state: Any, user: int) -> Any:

@@ -6,7 +6,7 @@ attention and the whole model to account.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from penchant.clock import elapsed_between
-from penchant.encoders import SequenceEncoder, WindowEncoder
+from penchant.encoders import SequenceEncoder, WindowEncoder, map_state, state_leaves
 from penchant.encoders.window import kept_rows, shown_rows
 from penchant.interest import InterestAttention
 from penchant.model import InterestModel, Trace
@@ -189,11 +189,13 @@ def attention_subject(attention: InterestAttention, width: int, seed: int = 0) -
     )
 
 
-def model_subject(model: InterestModel, seed: int = 0) -> Subject:
+def model_subject(
+    model: InterestModel, seed: int = 0, history_types: Sequence[int] | None = None
+) -> Subject:
     """Return a whole model as a subject.
 
     Its outputs are interest vectors one second after each event. Some times and some values are
-    unknown.
+    unknown; of three types of events those of `history_types` are folded and others move nothing.
     """
     draw = torch.Generator().manual_seed(seed)
     size = sum(LENGTHS)
@@ -201,25 +203,46 @@ def model_subject(model: InterestModel, seed: int = 0) -> Subject:
         torch.randint(model.num_items, (size,), generator=draw),
         torch.randn(size, generator=draw),
         torch.randint(1_000_000_000, (size,), generator=draw).cumsum(0),
+        torch.randint(3, (size,), generator=draw),
     )
     pool[1][4::9], pool[2][5::11] = torch.nan, NO_TIME
+    folded = torch.tensor(list(range(3) if history_types is None else history_types))
 
     def events(pool: tuple[Tensor, ...], offsets: Tensor) -> PackedEvents:
-        item, value, time_ms = pool
-        nothing = torch.zeros_like(item)
-        return PackedEvents(item, nothing, value, time_ms, nothing[:, None][:, :0], offsets)
+        item, value, time_ms, kind = pool
+        return PackedEvents(item, kind, value, time_ms, kind[:, None][:, :0], offsets)
 
-    def asked(trace: Trace, time_ms: Tensor) -> Tensor:
+    def asked(shown: Trace, last_ms: Tensor, time_ms: Tensor) -> Tensor:
         at_ms = torch.where(time_ms == NO_TIME, NO_TIME, time_ms + 1_000)
-        return model.readout(trace, elapsed_between(time_ms, at_ms), at_ms)
+        return model.readout(shown, elapsed_between(last_ms, at_ms), at_ms)
 
     def fold(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
-        trace, after = model(events(pool, offsets), state)
-        return asked(trace, pool[2]), after
+        whole = events(pool, offsets)
+        keep = torch.isin(whole.event_type, folded)
+        ends = torch.cat([keep.new_zeros(1).long(), keep.cumsum(0)])  # (N + 1,) kept before each
+        history = whole.select(keep.nonzero().squeeze(1), ends[offsets].diff())
+        trace, after = model(history, state)
+        user, last = whole.user, ends[1:] - 1
+        is_old = last < history.offsets[user]  # nothing of the history stands before this row
+
+        def shown(kept: Tensor, before: Tensor) -> Tensor:
+            both = torch.cat([before, kept])
+            return both[torch.where(is_old, user, last + len(before))]
+
+        seen = Trace(*map(shown, trace, model.trace_of(state)))
+        last_ms = shown(history.time_ms, state.last_time_ms)
+        return asked(seen, last_ms, whole.time_ms), after
 
     def step(pool: tuple[Tensor, ...], offsets: Tensor, state: Any) -> tuple[Tensor, Any]:
-        after = model.step(events(pool, offsets), state)
-        return asked(model.trace_of(after), pool[2]), after
+        whole = events(pool, offsets)
+        keep = torch.isin(whole.event_type, folded)
+        before = iter(state_leaves(state))
+
+        def chosen(leaf: Tensor) -> Tensor:
+            return torch.where(keep.view(-1, *[1] * (leaf.dim() - 1)), leaf, next(before))
+
+        after = map_state(model.step(whole, state), chosen)
+        return asked(model.trace_of(after), after.last_time_ms, whole.time_ms), after
 
     return Subject(type(model).__name__, pool, model.initial_state, fold, step)
 

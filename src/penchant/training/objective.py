@@ -7,7 +7,7 @@ differentiable operations, as a function of the parameters, so that per-user gra
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +15,20 @@ from torch.func import functional_call
 
 from penchant.clock import elapsed_between
 from penchant.encoders.plain import plain_operations
-from penchant.errors import ConfigError
+from penchant.errors import ConfigError, UsageError
 from penchant.heads import Head, LabelRule
-from penchant.losses import InterestLoss, Loss, Targets, running_mean
+from penchant.items import ItemRows, Table
+from penchant.losses import InterestLoss, Loss, SampledLoss, Targets, running_mean
 from penchant.losses.unlikelihood import unlikelihood
 from penchant.model import InterestModel, ModelState, Trace
 from penchant.packed import NO_ELAPSED, NO_TIME
 from penchant.sequences.loader import TrainingBatch
 
-SequenceLoss = Callable[[Tensor, Tensor, Head, Targets], Tensor]
+SequenceLoss = Callable[[Tensor, Table, Head, Targets], Tensor]
 """`forward` or `reference` of a loss."""
+
+ROWS_FROM: Final = 50_000
+"""Items above which the table is never written out for a loss that does not read all of it."""
 
 
 class LossTerms(NamedTuple):
@@ -116,7 +120,7 @@ class Objective(nn.Module):
         `state` is what the batch before left for the first `num_users` of its users, detached; None
         starts anew.
         """
-        table = model.table()
+        table = self._table(model)
         trace, after = model(batch.events, state, table)
         sequence = self._sequence(model, batch, trace, table, self.loss)
         interest = sequence.new_zeros(())
@@ -126,12 +130,17 @@ class Objective(nn.Module):
         total = (sequence + self.interest_weight * interest) * fill
         return LossTerms(total, sequence, interest), after
 
+    def _table(self, model: InterestModel) -> Table:
+        """Return the item vectors, written out unless few of a large catalogue's are needed."""
+        is_large = model.num_items > ROWS_FROM or isinstance(self.loss, SampledLoss)
+        return ItemRows(model.items) if is_large and not self.loss.reads_table else model.table()
+
     def _sequence(
         self,
         model: InterestModel,
         batch: TrainingBatch,
         trace: Trace,
-        table: Tensor,
+        table: Table,
         loss: SequenceLoss,
     ) -> Tensor:
         """Return the weighted sum of the terms' losses, by either form of a loss."""
@@ -182,7 +191,7 @@ class Objective(nn.Module):
         batch: TrainingBatch,
         at: Tensor,
         vectors: Tensor,
-        table: Tensor,
+        table: Table,
         weight: Tensor,
         loss: SequenceLoss,
     ) -> Tensor:
@@ -203,8 +212,8 @@ class Objective(nn.Module):
         return Targets(batch.target_item[at], label, weight)
 
     def _interest_inputs(
-        self, batch: TrainingBatch, trace: Trace, table: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        self, batch: TrainingBatch, trace: Trace, table: Table
+    ) -> tuple[Tensor, Tensor, Table, Tensor]:
         """Return what the interest loss reads at the chosen positions."""
         at = self._interest_positions(batch)
         past = running_mean(table[batch.events.item_index], batch.events.offsets)
@@ -239,13 +248,25 @@ def user_loss(
     Notes
     -----
     Plain operations that can be differentiated any number of times; memory O(M · I). The interest
-    loss is taken at every position with `interest_share` 1 and at the last with 0.
+    loss is taken at every position with `interest_share` 1 and at the last with 0. Negatives are
+    drawn anew, by torch's random state.
+
+    Raises
+    ------
+    UsageError
+        When a user's loss depends on who else is in the batch.
 
     Relations
     ---------
-    Equals `Objective.forward` on the same window when dropout is off and `interest_share` is 0 or
-    1.
+    Equals `Objective.forward` on the same window when dropout is off, `interest_share` is 0 or 1,
+    and the random state is the same.
     """
+    if not objective.loss.separates_users:
+        raise UsageError(
+            f'The loss of a user must not depend on others, but loss "{objective.loss.kind}" as it '
+            "is set compares a user with the targets of the batch.",
+            "Set loss.negatives=uniform, or loss.spread_weight=0.",
+        )
     pair = _Pair(objective, model)
     with plain_operations():
         return functional_call(pair, dict(parameters), (window,))
@@ -267,7 +288,7 @@ class _Pair(nn.Module):
     def forward(self, window: TrainingBatch) -> Tensor:
         assert window.events.num_users == 1, "user_loss takes one user's window"
         objective, model = self.objective, self.model
-        table = model.table()
+        table = objective._table(model)
         trace, _ = model(window.events, None, table)
         total = objective._sequence(model, window, trace, table, objective.loss.reference)
         if objective.interest_weight > 0 and window.events.num_events:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
 
 from penchant.clock import ElapsedTime, elapsed_between
-from penchant.config import Config, build_labels, build_loss, build_model, build_roles
+from penchant.config import (
+    Config,
+    build_labels,
+    build_loss,
+    build_model,
+    build_roles,
+    reads_table,
+    with_chosen_loss,
+)
 from penchant.errors import ConfigError
 from penchant.events import LogArrays, Part, PreparedData
 from penchant.model import InterestModel
 from penchant.sequences.roles import EventRoles
 from penchant.sequences.training_targets import TrainingTargets
 from penchant.training.devices import choose_device
-from penchant.training.objective import Objective, Term
+from penchant.training.objective import ROWS_FROM, Objective, Term
 
 
 def fresh_model(data: PreparedData, config: Config) -> InterestModel:
@@ -59,7 +69,7 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
     settings = config.loss.settings
     targets = TrainingTargets.of(data.log.train, build_roles(config, data.event_types))
     return Objective(
-        build_loss(config),
+        build_loss(config, _item_counts(data, targets)),
         config.width,
         settings["interest_weight"],
         settings["interest_share"],
@@ -68,6 +78,35 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
         terms=_terms(config, targets),
         value_weight=config.events.value_weight,
     )
+
+
+def _item_counts(data: PreparedData, targets: TrainingTargets) -> np.ndarray:
+    """Return (I,) how often each item is to be predicted, those pushed down not counted."""
+    is_wanted = (targets.weight > 0).any(1)
+    item = data.log.train.item_index[targets.row[is_wanted]]
+    return np.bincount(item, minlength=len(data.items))
+
+
+def with_choices(data: PreparedData, config: Config) -> tuple[Config, str]:
+    """Return the configuration with what is left to the size of the catalogue, and a line on it.
+
+    Notes
+    -----
+    A loss of kind "auto" becomes the full softmax or a sampled one. An optimizer "auto" touches
+    only the rows of the item table that a step used where the loss does not read all of them and
+    there are more than `ROWS_FROM`.
+    """
+    num_items, told = len(data.items), []
+    chosen = with_chosen_loss(config, num_items)
+    if chosen.loss != config.loss:
+        limit = f"{config.loss.settings['full_up_to']:,}"
+        told.append(f"loss {chosen.loss.kind} (full softmax up to {limit} items)")
+    if config.training.optimizer == "auto":
+        is_large = num_items > ROWS_FROM and not reads_table(chosen)
+        name = "sparse_adamw" if is_large else "adamw"
+        chosen = replace(chosen, training=chosen.training.model_copy(update={"optimizer": name}))
+        told.append(f"optimizer {name}")
+    return chosen, f"{num_items:,} items: {', '.join(told)}" if told else ""
 
 
 def _terms(config: Config, targets: TrainingTargets) -> list[Term]:
@@ -109,8 +148,8 @@ def check_parts(data: PreparedData, config: Config) -> None:
     """
     choose_device(config.training.device)
     with torch.device("meta"):
-        build_model(config, len(data.items), len(data.event_types), data.features)
-        build_objective(data, config)
+        model = build_model(config, len(data.items), len(data.event_types), data.features)
+        build_objective(data, config).loss.check_head(model.head)
     if config.events.value_as == "target":
         _check_values(data, config)
 

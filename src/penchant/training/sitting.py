@@ -12,7 +12,7 @@ from penchant.config import Config
 from penchant.events import PreparedData
 from penchant.training.progress import Reporter, make_reporter
 from penchant.training.runs import Run
-from penchant.training.setup import check_labels, check_parts
+from penchant.training.setup import check_labels, check_parts, with_choices
 from penchant.training.tracking import trackers
 from penchant.training.trainer import Trainer
 
@@ -105,13 +105,17 @@ def train(
     for bit, on the processor.
     """
     if resume:
-        run, config = Run.resume(run_dir, data, config)
+        wanted = None if config is None else with_choices(data, config)[0]
+        run, before = Run.resume(run_dir, data, wanted)
+        config, choices = with_choices(data, before)
     else:
-        config = Config.load() if config is None else config
+        config, choices = with_choices(data, Config.load() if config is None else config)
         check_parts(data, config)
         check_labels(data, config)
         run = Run.create(run_dir, data, config, overwrite=overwrite, data_path=data_path)
     hears = make_reporter(reporter)
+    if choices:
+        hears.note(choices)
     trainer = Trainer(data, config, run, hears)
     tracker = trackers.get(config.training.tracker)(run.tensorboard, trainer.position.num_steps)
     try:

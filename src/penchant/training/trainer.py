@@ -13,7 +13,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from penchant.config import Config, build_roles
@@ -29,6 +28,7 @@ from penchant.training.devices import choose_device, use_threads
 from penchant.training.interrupts import InterruptFlag
 from penchant.training.optimizers import (
     build_optimizer,
+    clip_gradients,
     learning_rate,
     optimizer_tensors,
     restore_optimizer,
@@ -160,7 +160,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         terms.total.backward()
         most = self.config.training.max_gradient_norm
-        norm = torch.nn.utils.clip_grad_norm_(self.fitted.parameters(), most)
+        norm = clip_gradients(self.fitted.parameters(), most)
         figures = {
             "sequence_loss": float(terms.sequence.detach()),
             "interest_loss": float(terms.interest.detach()),
