@@ -45,7 +45,7 @@ def build_model(encoder: str, attention: str, readout: str, decay: Decay = "both
     return shaken(
         InterestModel(
             IdentityItems(13, WIDTH),
-            BehaviourInput(WIDTH, use_elapsed=True, use_calendar=True),
+            BehaviourInput(WIDTH, 3, use_elapsed=True, use_calendar=True),
             build_encoder(encoder, 2),
             attentions.build(attention, {"decay": decay}, width=WIDTH),
             Readout(WIDTH, **READOUTS[readout]),
@@ -59,6 +59,19 @@ def build_model(encoder: str, attention: str, readout: str, decay: Decay = "both
 @pytest.mark.parametrize("encoder", list(encoders))
 def test_every_model_obeys_the_laws_of_folding(encoder: str, attention: str, readout: str) -> None:
     check_model(build_model(encoder, attention, readout).double())
+
+
+@pytest.mark.parametrize("encoder", list(encoders))
+def test_a_model_obeys_them_where_events_of_a_type_are_passed_over(encoder: str) -> None:
+    model = build_model(encoder, "multi_head", "layers and calendar").double()
+    check_model(model, history_types=(0, 2))
+
+
+def test_a_model_that_reads_what_is_no_history_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build_model("gru", "multi_head", "layers and calendar").double()
+    monkeypatch.setattr("penchant.testing.subjects.map_state", lambda state, _: state)
+    with pytest.raises(LawBroken, match="InterestModel: step at row"):
+        check_model(model, history_types=(0, 2))
 
 
 @pytest.mark.parametrize("encoder", list(encoders))
