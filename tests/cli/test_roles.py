@@ -90,3 +90,24 @@ def test_a_part_without_targets_is_refused(shop):
     data = replace(data, log=replace(data.log, part=part))
     with pytest.raises(InputError, match=r"none of the \d+ events of the test part has a"):
         rec.evaluate(data, objective="buy")
+
+
+def test_values_are_learned_told_and_evaluated(tmp_path):
+    rows = [
+        f"u{user},i{(user * 3 + place) % 7},{1_000 + 700 * place},{(user * 3 + place) % 7 + 0.5}"
+        for user in range(20)
+        for place in range(6 + user % 5)
+    ]
+    (tmp_path / "events.csv").write_text("\n".join(["user_id,item_id,timestamp,value", *rows]))
+    done("prepare", tmp_path / "events.csv", "--split", "leave-one-out", "--out", tmp_path / "data")
+    told = settings("events.value_as=target", "training.num_epochs=30")
+    told += settings("training.learning_rate=0.02")
+    done("train", tmp_path / "data", "--out", tmp_path / "run", *told)
+    options = ("recommend", tmp_path / "run", "--history", "i3", "-k", 7, "--include-seen")
+    items = json.loads(done(*options, "--json").stdout)["items"]
+    by_item = {item["item_id"]: item["value"] for item in items}
+    assert by_item["i0"] < by_item["i3"] < by_item["i6"]
+    assert "value" in done(*options).stdout.splitlines()[0]
+    found = json.loads(done("evaluate", tmp_path / "run", "--include-seen", "--json").stdout)
+    assert found["protocol"]["valued_targets"] == 20
+    assert found["differences"]["mean_value"]["value_error"]["high"] < 0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import penchant
 from penchant.errors import UsageError
@@ -114,3 +115,23 @@ def test_types_of_other_data_are_found_by_name():
     found = aligned(log, Prepared(ranker, ("like", "view", "buy")), ranker)
     assert found.event_type.tolist() == [TYPES.index(name) for name in ("buy", "view", "buy")]
     assert np.array_equal(found.item_index, log.item_index)
+
+
+def test_items_of_a_list_tell_their_expected_value_where_that_was_learned():
+    bundle = make_bundle(events={"value_as": "target", "log_value": True}, **TWO)
+    with Live(bundle, clock=lambda: 9_000.0) as live:
+        live.observe(Event("u", "rum", timestamp=1_000.0, event_type="buy"))
+        items = live.recommend("u", k=4, at=8_000.0, objective="buy").items
+        nobody = live.recommend("nobody", k=4, at=8_000.0).items
+    model, ranker = bundle.model, Ranker(bundle)
+    state = ranker.fold(ranker.arrays([[HistoryEvent("rum", 1_000_000, "buy")]]))
+    index = torch.tensor(bundle.vocabulary.indices([item.item_id for item in items]))
+    with torch.inference_mode():
+        vectors = model.readout(
+            model.trace_of(state), torch.tensor([7_000_000]), torch.tensor([8_000_000])
+        )
+        wanted = model.value(vectors.expand(4, -1), model.table()[index])
+    assert [item.value for item in items] == pytest.approx(wanted.tolist(), rel=1e-5)
+    assert items[0].to_dict()["value"] == items[0].value
+    assert [item.value for item in nobody] != [item.value for item in items]
+    assert "value" not in Ranker(make_bundle()).similar("rum", 1)[0].to_dict()

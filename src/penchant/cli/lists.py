@@ -125,12 +125,14 @@ def list_rows(
     items: Sequence[RankedItem], titles: dict[str, str]
 ) -> tuple[list[str], list[list[Any]]]:
     """Return columns and rows of a list, with titles where there are any."""
-    columns = ["rank", "item", "score", *["title"] * bool(titles)]
+    valued = any(item.value is not None for item in items)
+    columns = ["rank", "item", "score", *["value"] * valued, *["title"] * bool(titles)]
     rows = [
         [
             item.rank,
             item.item_id,
             f"{item.score:.3f}",
+            *([] if item.value is None else [f"{item.value:.3f}"]),
             *[titles.get(item.item_id, "")] * bool(titles),
         ]
         for item in items

@@ -23,6 +23,7 @@ from penchant.evaluation.model_ranker import ModelRanker
 from penchant.evaluation.ranking import Progress, Ranker, Ranking, rank_targets
 from penchant.evaluation.report import Report
 from penchant.evaluation.summary import RankerSummary
+from penchant.evaluation.values import with_value_errors
 from penchant.events.arrays import NO_TIME, LogArrays, Part
 from penchant.heads import LabelRule
 from penchant.model import InterestModel
@@ -204,6 +205,10 @@ def evaluate_model(
     report = evaluate(
         rankers, data, chosen, exclude_seen=exclude_seen, variants=variants, **options
     )
+    if model.value is not None and place == 0:
+        train = roles.only_targets(data.log).train
+        mean = float(np.nanmean(train.value)) if np.isfinite(train.value).any() else 0.0
+        report = with_value_errors(report, ranker, data.log, chosen, mean, **options)
     if labels is None:
         return report
     asked = {"model": ranker, **variants}

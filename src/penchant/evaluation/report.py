@@ -22,6 +22,12 @@ SHOWN: Final = ("ndcg@", "hit@", "mrr@", "novelty@", "coverage@")
 BINARY: Final = tuple(FIGURES)
 """Figures of a binary head, in tables of their own."""
 
+VALUE_ERROR: Final = "value_error"
+"""Mean absolute error of the values that a model expects."""
+
+MEAN_VALUE: Final = "mean_value"
+"""What expects the mean of the training part of every target."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -32,8 +38,8 @@ class Report:
     protocol
         `split`, `part`, `exclude_seen`, `ties`, `query_time`, `num_items`, `data_fingerprint`,
         `left_out_seen_targets`, `cold_targets`; for a binary head `labelled_targets` and
-        `taken_targets`; `objective`, `target_types`, `negative_types`, `history_types` and
-        `seen_types` where they are chosen.
+        `taken_targets`; for a model that learned values `valued_targets`; where they are chosen
+        `objective`, `target_types`, `negative_types`, `history_types` and `seen_types`.
     num_users, num_targets
         What the means are over.
     metrics
@@ -108,12 +114,15 @@ class Report:
         differences = {f"− {name}": figures for name, figures in self.differences.items()}
         compared = [name for name in shown if name.startswith(SHOWN[:2])]
         binary = [name for name in BINARY if name in self.metrics]
+        valued = [name for name in (VALUE_ERROR,) if name in self.metrics]
         parts = [
             _heading(self),
             *_tables(shown, rankers),
             *_tables(compared, differences, corner=model, sign="+"),
             *_tables(binary, rankers),
             *_tables(binary, differences, corner=model, sign="+"),
+            *_tables(valued, rankers),
+            *_tables(valued, differences, corner=model, sign="+"),
             _closing(self),
         ]
         return "\n\n".join(part for part in parts if part)
@@ -195,6 +204,8 @@ def _closing(report: Report) -> str:
             f"{told['taken_targets']:,} were taken; less is better for log_loss and "
             "calibration_error."
         )
+    if (valued := told.get("valued_targets")) is not None:
+        lines.append(f"Values: {valued:,} targets with a known item and a value; less is better.")
     first = "ndcg@10" if "ndcg@10" in report.metrics else next(iter(report.metrics), "")
     plain = {name: _cell(figures, first, "") for name, figures in report.unfiltered.items()}
     if told.get("exclude_seen") and plain:

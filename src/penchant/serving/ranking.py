@@ -15,6 +15,7 @@ import torch
 
 from penchant.bundle import Bundle
 from penchant.config import build_roles
+from penchant.encoders import map_state
 from penchant.errors import InputError
 from penchant.events.arrays import UNKNOWN_ITEM, LogArrays, Part
 from penchant.model import ModelState, Query
@@ -48,15 +49,20 @@ class Happening(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RankedItem:
-    """An item and its place in a list, 1 being the best."""
+    """An item and its place in a list, 1 being the best.
+
+    `value` is what an event with it is expected to be worth, where the model learned values.
+    """
 
     item_id: str
     score: float
     rank: int
+    value: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name."""
-        return {"item_id": self.item_id, "score": self.score, "rank": self.rank}
+        """Return the fields by name, the value where there is one."""
+        told = {"item_id": self.item_id, "score": self.score, "rank": self.rank}
+        return told if self.value is None else {**told, "value": self.value}
 
 
 class Ranker:
@@ -118,7 +124,7 @@ class Ranker:
         return self.model(events, state, self.table)[1]
 
     def seen(self, log: LogArrays) -> list[np.ndarray]:
-        """Return the seen items of each history: known, of a type that counts, sorted, each once."""
+        """Return the items of each history that events of seen types name, sorted, each once."""
         return seen_items(log.where(self.roles.is_seen(log.event_type)))
 
     @torch.inference_mode()
@@ -136,9 +142,7 @@ class Ranker:
         UsageError
             When the model has no such objective.
         """
-        asked = [NO_TIME if at is None or not self.has_times else at for at in at_ms]
-        query = Query(torch.tensor(asked, device=self.table.device), objective)
-        interest = self.model.read(state, query)
+        interest = self.model.read(state, self._query(at_ms, objective))
         scores = self.model.scores(interest.vectors, self.table)  # (B, I)
         return scores.float().cpu().numpy()
 
@@ -153,10 +157,28 @@ class Ranker:
         """Return the k best items of each user, those of `excluded` left out."""
         check_k(k)
         rows = self.scores(state, at_ms, objective)
-        return [
-            self._ranked(row, best_first(row, k, left_out))
-            for row, left_out in zip(rows, excluded, strict=True)
-        ]
+        best = [best_first(row, k, out) for row, out in zip(rows, excluded, strict=True)]
+        if self.model.value is None:
+            return [self._ranked(row, order) for row, order in zip(rows, best, strict=True)]
+        values = self._values(state, at_ms, best)
+        return [self._ranked(*found) for found in zip(rows, best, values, strict=True)]
+
+    def _query(self, at_ms: Sequence[int | None], objective: str = "") -> Query:
+        asked = [NO_TIME if at is None or not self.has_times else at for at in at_ms]
+        return Query(torch.tensor(asked, device=self.table.device), objective)
+
+    @torch.inference_mode()
+    def _values(
+        self, state: ModelState, at_ms: Sequence[int | None], best: Sequence[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Return the values expected of the items of each list."""
+        sizes = [len(order) for order in best]
+        owner = torch.from_numpy(np.repeat(np.arange(len(best)), sizes)).to(self.table.device)
+        items = torch.from_numpy(np.concatenate(best)).to(self.table.device)
+        query = self._query(at_ms)
+        of_item = map_state(state, lambda leaf: leaf[owner])
+        found = self.model.values(of_item, Query(query.at_ms[owner]), items)
+        return np.split(found.float().cpu().numpy(), np.cumsum(sizes)[:-1])
 
     def similar(self, item_id: str, k: int = 10) -> tuple[RankedItem, ...]:
         """Return the k items whose vectors point most nearly the same way, by cosine.
@@ -186,11 +208,15 @@ class Ranker:
             raise no_such_item(item_id, self.items)
         return index
 
-    def _ranked(self, scores: np.ndarray, order: np.ndarray) -> tuple[RankedItem, ...]:
-        ids, found = self.items.ids, zip(order.tolist(), scores[order].tolist(), strict=True)
+    def _ranked(
+        self, scores: np.ndarray, order: np.ndarray, values: np.ndarray | None = None
+    ) -> tuple[RankedItem, ...]:
+        ids = self.items.ids
+        told = [None] * len(order) if values is None else values.tolist()
+        found = zip(order.tolist(), scores[order].tolist(), told, strict=True)
         return tuple(
-            RankedItem(ids[index], score, rank)
-            for rank, (index, score) in enumerate(found, start=1)
+            RankedItem(ids[index], score, rank, value)
+            for rank, (index, score, value) in enumerate(found, start=1)
         )
 
 
