@@ -102,6 +102,8 @@ TWO_OBJECTIVES = {
     "objectives": {"view": {"types": ["view"]}, "any": {"types": ["buy", "view"]}},
     "evaluation": {"seen_types": ["view"]},
 }
+SEVERAL = {"head": {"kind": "several", "num_interests": 3, "normalised": True, "temperature": 0.2}}
+MIXTURE = {"head": {"kind": "mixture", "num_components": 3}}
 
 
 @pytest.mark.parametrize(
@@ -112,8 +114,18 @@ TWO_OBJECTIVES = {
         (BUYS_FROM_VIEWS | TIMED, "", {"buy"}),
         (TWO_OBJECTIVES, "", {"view"}),
         (TWO_OBJECTIVES | TIMED, "any", {"view", "buy"}),
+        (SEVERAL, "", {"view", "buy"}),
+        (MIXTURE, "", {"view", "buy"}),
     ],
-    ids=["plain", "timed", "buys from views", "first objective", "second objective"],
+    ids=[
+        "plain",
+        "timed",
+        "buys from views",
+        "first objective",
+        "second objective",
+        "several interests",
+        "mixture of logits",
+    ],
 )
 @pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: encoder["kind"])
 def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator(

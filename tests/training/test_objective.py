@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from penchant.encoders import encoders, map_state
-from penchant.errors import ConfigError
+from penchant.errors import ConfigError, UsageError
 from penchant.events.arrays import LogArrays
-from penchant.heads import BinaryHead, DotProductHead
+from penchant.heads import heads
 from penchant.interest import Readout, attentions
 from penchant.items import BehaviourInput, IdentityItems
-from penchant.losses import losses
+from penchant.losses import Loss, SampledSoftmax, VectorRegression, losses
 from penchant.model import InterestModel
 from penchant.packed import PackedEvents
 from penchant.sequences.loader import TrainingLoader
@@ -35,7 +35,7 @@ def build(num_items: int, encoder: str = "gru", head: str = "dot", width: int = 
         encoders.build(encoder, {}, width=width),
         attentions.build("multi_head", {"num_heads": 2}, width=width),
         Readout(width),
-        BinaryHead(num_items) if head == "binary" else DotProductHead(num_items),
+        heads.build(head, {}, num_items=num_items, width=width),
     )
 
 
@@ -69,6 +69,43 @@ def test_the_binary_objective_equals_its_plain_twin() -> None:
     fused = objective(model, batch)[0].total
     plain = user_loss(objective, model, trainable(objective, model), batch)
     torch.testing.assert_close(fused, plain, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("head", ["dot", "several", "mixture"])
+def test_a_sampled_objective_equals_its_plain_twin_under_the_same_draws(head: str) -> None:
+    model = build(9, head=head).double()
+    loss = SampledSoftmax(torch.ones(9), num_negatives=5, label_smoothing=0.1)
+    objective = Objective(loss, 8, 0.3, 1.0).double()
+    [batch] = TrainingLoader(log_of([[3, 1, 4, 1, 5, 8]]), 99, 99, seed=0).epoch(0)
+    torch.manual_seed(2)
+    fused = objective(model, batch)[0].total
+    torch.manual_seed(2)
+    plain = user_loss(objective, model, trainable(objective, model), batch)
+    torch.testing.assert_close(fused, plain, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [SampledSoftmax(torch.ones(9), "in_batch"), VectorRegression()],
+    ids=["in batch", "spread"],
+)
+def test_a_loss_that_looks_at_the_whole_batch_has_no_loss_of_one_user(loss: Loss) -> None:
+    model, objective = build(9), Objective(loss, 8)
+    [batch] = TrainingLoader(log_of([[3, 1, 4]]), 99, 99, seed=0).epoch(0)
+    with pytest.raises(UsageError, match=r"The loss of a user must not depend on others"):
+        user_loss(objective, model, trainable(objective, model), batch)
+
+
+def test_a_loss_that_samples_never_has_the_table_written_out() -> None:
+    model = build(9)
+    model.items.table = lambda: pytest.fail("the table was written out")  # type: ignore[method-assign]
+    model.items.sparse_gradients = model.head.sparse_gradients = True
+    objective = Objective(SampledSoftmax(torch.ones(9), num_negatives=2), 8)
+    [batch] = TrainingLoader(log_of([[3, 1, 4, 1]]), 99, 99, seed=0).epoch(0)
+    objective(model, batch)[0].total.backward()
+    for parameter in (model.items.vectors.weight, model.head.bias):
+        assert parameter.grad is not None
+        assert parameter.grad.is_sparse
 
 
 def test_labels_follow_the_value_and_an_unknown_value_is_no_refusal() -> None:
