@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from penchant.clock import elapsed_between
-from penchant.encoders import MaskedItemEncoder, SequenceEncoder, WindowEncoder, state_bytes
-from penchant.encoders.window import Shown
+from penchant.encoders import SequenceEncoder, WindowEncoder, state_bytes
 from penchant.errors import UsageError
 from penchant.heads import Head
 from penchant.interest import InterestAttention, Readout, RunningSum, ValueReadout
@@ -52,29 +51,6 @@ class Trace(NamedTuple):
     def rows(self, index: Tensor) -> Trace:
         """Return the given rows."""
         return Trace(self.attended[index], self.hidden[index])
-
-
-class Looked(NamedTuple):
-    """What of a trace is looked at; the other hidden vectors may be zeros.
-
-    `rows` (N,) bool, all when None; memories are whole in any case. `is_hidden` (N,) bool the
-    events that a masked-item encoder is to fill in, None where it reads as in serving.
-    """
-
-    rows: Tensor | None = None
-    is_hidden: Tensor | None = None
-
-    def among(self, shown: Shown, events: PackedEvents) -> Looked:
-        """Return the same for events among those that were kept, and ask for the last ones."""
-        if self.is_hidden is not None:
-            is_hidden = torch.zeros_like(shown.is_new)
-            is_hidden[shown.is_new] = self.is_hidden
-            return Looked(None, is_hidden)
-        rows = shown.is_new.clone()
-        if self.rows is not None:
-            rows[shown.is_new] = self.rows
-            rows[shown.events.offsets[1:][events.lengths > 0] - 1] = True
-        return Looked(rows)
 
 
 class Query(NamedTuple):
@@ -174,11 +150,7 @@ class InterestModel(nn.Module):
         return self.items.table()
 
     def forward(
-        self,
-        events: PackedEvents,
-        state: ModelState | None = None,
-        table: Table | None = None,
-        looked: Looked = Looked(),
+        self, events: PackedEvents, state: ModelState | None = None, table: Table | None = None
     ) -> tuple[Trace, ModelState]:
         """Fold whole histories.
 
@@ -190,8 +162,6 @@ class InterestModel(nn.Module):
             What is remembered of the users so far; nothing when left out.
         table
             (I, D) item vectors where the caller has them already, or a way to take their rows.
-        looked
-            What of the trace is looked at; all of it when left out.
 
         Returns
         -------
@@ -201,9 +171,8 @@ class InterestModel(nn.Module):
         form: Form = self.encoder.forward
         if state is None:  # an encoder that is told so can leave out what memories would add
             state, form = self.initial_state(events.num_users), lambda x, _: self.encoder(x)
-        vectors, hidden, encoder = self._encoded(events, state, table, form, looked)
-        scored = hidden if self.encoder.is_causal else vectors.x
-        attended, attention = self.interest(vectors, scored, state.attention)
+        vectors, hidden, encoder = self._encoded(events, state, table, form)
+        attended, attention = self.interest(vectors, hidden, state.attention)
         return Trace(attended, hidden), self._next(events, state, encoder, attention, hidden)
 
     def step(
@@ -212,8 +181,7 @@ class InterestModel(nn.Module):
         """Fold one event per user (N = B) in constant time."""
         assert events.item_index.shape[0] == events.num_users, "a step takes one event per user"
         vectors, hidden, encoder = self._encoded(events, state, table, self.encoder.step)
-        scored = hidden if self.encoder.is_causal else vectors.x
-        _, attention = self.interest.step(vectors, scored, state.attention)
+        _, attention = self.interest.step(vectors, hidden, state.attention)
         return self._next(events, state, encoder, attention, hidden)
 
     def trace_of(self, state: ModelState) -> Trace:
@@ -282,12 +250,7 @@ class InterestModel(nn.Module):
         return self.head(vectors, self.table() if table is None else table)
 
     def _encoded(
-        self,
-        events: PackedEvents,
-        state: ModelState,
-        table: Table | None,
-        form: Form,
-        looked: Looked = Looked(),
+        self, events: PackedEvents, state: ModelState, table: Table | None, form: Form
     ) -> tuple[PackedVectors, Tensor, Any]:
         """Return vectors and hidden vectors of the events, and the encoder's state after them."""
         if not isinstance(self.encoder, WindowEncoder):
@@ -298,7 +261,7 @@ class InterestModel(nn.Module):
             last_time_ms=shown.before_ms, num_events=state.num_events - shown.num_kept
         )
         vectors = self._vectors(shown.events, before, table)
-        hidden = _made(self.encoder, vectors, looked.among(shown, events))
+        hidden = self.encoder.encode(vectors)
         after = state.encoder.after(shown)
         if len(hidden) == events.num_events:
             return vectors, hidden, after
@@ -342,11 +305,3 @@ class InterestModel(nn.Module):
             last_rows(events.time_ms, events.offsets, state.last_time_ms),
             state.num_events + events.lengths,
         )
-
-
-def _made(encoder: WindowEncoder, vectors: PackedVectors, looked: Looked) -> Tensor:
-    """Return (N, D) hidden vectors where they are looked at."""
-    if looked.is_hidden is None:
-        return encoder.encode(vectors, looked.rows)
-    assert isinstance(encoder, MaskedItemEncoder), "only masked-item encoders fill in"
-    return encoder.fill(vectors, looked.is_hidden)
