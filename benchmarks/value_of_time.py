@@ -20,11 +20,12 @@ import polars as pl
 
 from penchant import EventLog
 from penchant.bundle import Bundle
-from penchant.config import Config
+from penchant.config import Config, build_roles
 from penchant.errors import UsageError
 from penchant.evaluation import Estimate, ModelRanker, SeedsComparison, compare_over_seeds
 from penchant.events import Part, PreparedData
 from penchant.training import Run, train
+from penchant.training.setup import with_choices
 
 SIDES: dict[str, dict[str, Any]] = {
     "with": {
@@ -65,12 +66,13 @@ def drawn_data(num_users: int = 120, num_items: int = 48) -> PreparedData:
 def trained(data: PreparedData, data_path: Path | None, config: Config, place: Path) -> Bundle:
     """Return the bundle of a run, trained or gone on with where it is not done."""
     exists = (place / "run.json").is_file()
+    if exists and Run(place).manifest["data"]["fingerprint"] != data.fingerprint:
+        raise UsageError(f"{place} was trained on other data.", "Give another --out.")
+    config, _ = with_choices(data, config)
     if exists and (changed := Run(place).config.differences(config)):
         raise UsageError(
             f"{place} was trained with another {', '.join(changed)}.", "Give another --out."
         )
-    if exists and Run(place).manifest["data"]["fingerprint"] != data.fingerprint:
-        raise UsageError(f"{place} was trained on other data.", "Give another --out.")
     if not exists or Run(place).manifest["state"] != "done":
         print(f"training {place}", file=sys.stderr, flush=True)
         train(data, config, place, resume=exists, data_path=data_path)
@@ -81,18 +83,28 @@ def compare(
     data: PreparedData, bundles: Mapping[str, list[Bundle]], part: Part
 ) -> dict[str, SeedsComparison]:
     """Return the comparisons that are printed: with time against two ways to do without it."""
-    models = {side: [bundle.model for bundle in each] for side, each in bundles.items()}
-    told = [ModelRanker(model) for model in models["with"]]
+    config = bundles["with"][0].config
+    roles = build_roles(config, data.event_types)
+
+    def rankers(side: str, query_time: bool = True) -> list[ModelRanker]:
+        models = [bundle.model for bundle in bundles[side]]
+        return [ModelRanker(model, query_time=query_time, roles=roles) for model in models]
+
     others = {
-        "without": [ModelRanker(model) for model in models["without"]],
-        "with, not told when": [ModelRanker(model, query_time=False) for model in models["with"]],
+        "without": rankers("without"),
+        "with, not told when": rankers("with", query_time=False),
     }
-    filtered = bundles["with"][0].config.evaluation.exclude_seen
     return {
         name: compare_over_seeds(
-            told, rankers, data.log, data.num_items, part, exclude_seen=filtered
+            rankers("with"),
+            other,
+            roles.with_targets(data.log),
+            data.num_items,
+            part,
+            exclude_seen=config.evaluation.exclude_seen,
+            seen_event_types=roles.seen_types,
         )
-        for name, rankers in others.items()
+        for name, other in others.items()
     }
 
 
