@@ -47,6 +47,18 @@ SHOWN = ("ndcg@10", "hit@10", "mrr@10")
 DRAWN_SETTINGS = ("training.num_epochs=12", "training.learning_rate=0.01", "width=32")
 
 
+def settings_of(side: str, config: Config) -> dict[str, Any]:
+    """Return the time inputs of a side, those of the encoder included where it has any."""
+    told, own = side == "with", config.encoder.settings
+    settings = dict(SIDES[side])
+    if "elapsed_decay" in own:
+        settings["encoder.elapsed_decay"] = told
+    if "position" in own:
+        base = own["position"].removesuffix("_and_time")
+        settings["encoder.position"] = f"{base}_and_time" if told else base
+    return settings
+
+
 def drawn_data(num_users: int = 120, num_items: int = 48) -> PreparedData:
     """Return a log in which the next item depends on its hour, and on nothing else."""
     draw = np.random.default_rng(0)
@@ -153,8 +165,9 @@ def main() -> None:
         data = PreparedData.load(asked.data) if asked.data else drawn_data()
         changes = [*asked.set] if asked.data else [*DRAWN_SETTINGS, *asked.set]
         bundles = {}
-        for side, settings in SIDES.items():
-            config = Config.load(asked.config, changes).override(settings).override(own[side])
+        for side in SIDES:
+            config = Config.load(asked.config, changes)
+            config = config.override(settings_of(side, config)).override(own[side])
             bundles[side] = [
                 trained(
                     data,
