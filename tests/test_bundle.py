@@ -12,7 +12,7 @@ from penchant.config import Config
 from penchant.errors import CorruptBundleError, MissingFileError, OutputExistsError
 from penchant.events import EventLog
 from penchant.events.directories import checksums
-from penchant.model import InterestModel
+from penchant.model import InterestModel, Query
 from penchant.packed import NO_ELAPSED, PackedEvents
 from penchant.training import Run, fresh_model
 
@@ -220,3 +220,36 @@ def test_directory_that_is_no_bundle_is_refused(tmp_path):
         Bundle.load(tmp_path)
     with pytest.raises(MissingFileError, match="no directory"):
         Bundle.load(tmp_path / "gone")
+
+
+def test_a_bundle_of_several_objectives_reads_each_of_them_as_before(data, tmp_path):
+    config = Config.load(
+        "default",
+        {
+            "width": 8,
+            "items.kind": "identity",
+            "objectives": {"first": {"types": ["event"]}, "second": {"types": ["event"]}},
+            "events.value_as": "target",
+            "behaviour": {"use_elapsed": True, "use_calendar": True},
+            "readout.query_calendar": True,
+        },
+        {},
+    )
+    model = fresh_model(data, config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    Bundle.of(model, config, data).save(tmp_path / "bundle")
+    loaded = Bundle.load(tmp_path / "bundle")
+    assert loaded.config == config
+    asked = Query(torch.tensor([10**9]))
+    found = []
+    for one in (model, loaded.model):
+        events = PackedEvents.from_lists([[3, 1, 4]], times_ms=[[1, 50, 10**7]])
+        with torch.inference_mode():
+            state = one(events)[1]
+            vectors = [one.read(state, asked._replace(objective=o)).vectors for o in one.objectives]
+            found.append([*vectors, one.values(state, asked, torch.tensor([2]))])
+    assert not torch.equal(found[0][0], found[0][1])
+    for before, after in zip(*found, strict=True):
+        assert torch.equal(before, after)
