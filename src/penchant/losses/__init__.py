@@ -3,6 +3,7 @@
 from penchant.losses.base import Loss, SampledLoss, Targets, losses
 from penchant.losses.binary import BinaryLoss
 from penchant.losses.choice import LossBySize
+from penchant.losses.contrast import Contrast
 from penchant.losses.interest import InterestLoss, running_mean
 from penchant.losses.negatives import Negatives
 from penchant.losses.pairs import CrossEntropy, GeneralisedCrossEntropy, PairLoss, PairwiseRanking
@@ -13,6 +14,7 @@ from penchant.losses.softmax import FullSoftmax
 
 __all__ = [
     "BinaryLoss",
+    "Contrast",
     "CrossEntropy",
     "FullSoftmax",
     "GeneralisedCrossEntropy",
