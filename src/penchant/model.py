@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from penchant.clock import elapsed_between
-from penchant.encoders import SequenceEncoder, WindowEncoder, state_bytes
+from penchant.encoders import Looked, SequenceEncoder, WindowEncoder, state_bytes
 from penchant.errors import UsageError
 from penchant.heads import Head
 from penchant.interest import InterestAttention, Readout, RunningSum, ValueReadout
@@ -150,7 +150,11 @@ class InterestModel(nn.Module):
         return self.items.table()
 
     def forward(
-        self, events: PackedEvents, state: ModelState | None = None, table: Table | None = None
+        self,
+        events: PackedEvents,
+        state: ModelState | None = None,
+        table: Table | None = None,
+        looked: Looked = Looked(),
     ) -> tuple[Trace, ModelState]:
         """Fold whole histories.
 
@@ -162,6 +166,8 @@ class InterestModel(nn.Module):
             What is remembered of the users so far; nothing when left out.
         table
             (I, D) item vectors where the caller has them already, or a way to take their rows.
+        looked
+            What of the trace is looked at; all of it when left out.
 
         Returns
         -------
@@ -171,8 +177,9 @@ class InterestModel(nn.Module):
         form: Form = self.encoder.forward
         if state is None:  # an encoder that is told so can leave out what memories would add
             state, form = self.initial_state(events.num_users), lambda x, _: self.encoder(x)
-        vectors, hidden, encoder = self._encoded(events, state, table, form)
-        attended, attention = self.interest(vectors, hidden, state.attention)
+        vectors, hidden, encoder = self._encoded(events, state, table, form, looked)
+        scored = hidden if self.encoder.is_causal else vectors.x
+        attended, attention = self.interest(vectors, scored, state.attention)
         return Trace(attended, hidden), self._next(events, state, encoder, attention, hidden)
 
     def step(
@@ -181,7 +188,8 @@ class InterestModel(nn.Module):
         """Fold one event per user (N = B) in constant time."""
         assert events.item_index.shape[0] == events.num_users, "a step takes one event per user"
         vectors, hidden, encoder = self._encoded(events, state, table, self.encoder.step)
-        _, attention = self.interest.step(vectors, hidden, state.attention)
+        scored = hidden if self.encoder.is_causal else vectors.x
+        _, attention = self.interest.step(vectors, scored, state.attention)
         return self._next(events, state, encoder, attention, hidden)
 
     def trace_of(self, state: ModelState) -> Trace:
@@ -250,7 +258,12 @@ class InterestModel(nn.Module):
         return self.head(vectors, self.table() if table is None else table)
 
     def _encoded(
-        self, events: PackedEvents, state: ModelState, table: Table | None, form: Form
+        self,
+        events: PackedEvents,
+        state: ModelState,
+        table: Table | None,
+        form: Form,
+        looked: Looked = Looked(),
     ) -> tuple[PackedVectors, Tensor, Any]:
         """Return vectors and hidden vectors of the events, and the encoder's state after them."""
         if not isinstance(self.encoder, WindowEncoder):
@@ -261,7 +274,7 @@ class InterestModel(nn.Module):
             last_time_ms=shown.before_ms, num_events=state.num_events - shown.num_kept
         )
         vectors = self._vectors(shown.events, before, table)
-        hidden = self.encoder.encode(vectors)
+        hidden = self.encoder.read(vectors, looked.among(shown, events))
         after = state.encoder.after(shown)
         if len(hidden) == events.num_events:
             return vectors, hidden, after

@@ -86,6 +86,7 @@ ENCODERS = [
     {"kind": "gru"},
     {"kind": "linear"},
     {"kind": "transformer", "window": 4, "position": "bias_and_time"},
+    {"kind": "bert", "window": 5},
 ]
 
 

@@ -17,7 +17,7 @@ from penchant.packed import PackedVectors
 from penchant.testing import LawBroken, check_attention, check_encoder, check_model
 
 WIDTH = 8
-SETTINGS = {"transformer": {"window": 9}}
+SETTINGS = {"transformer": {"window": 9}, "bert": {"window": 9}}
 """Windows that are shorter than the histories."""
 
 READOUTS = {

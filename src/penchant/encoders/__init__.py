@@ -9,6 +9,7 @@ from penchant.encoders.base import (
     state_bytes,
     state_leaves,
 )
+from penchant.encoders.bert import BertEncoder
 from penchant.encoders.linear import LinearEncoder, LinearState
 from penchant.encoders.recurrent import (
     GRUEncoder,
@@ -17,14 +18,17 @@ from penchant.encoders.recurrent import (
     SimpleRecurrentEncoder,
 )
 from penchant.encoders.transformer import TransformerEncoder
-from penchant.encoders.window import EventWindow, WindowEncoder
+from penchant.encoders.window import EventWindow, Looked, MaskedItemEncoder, WindowEncoder
 
 __all__ = [
+    "BertEncoder",
     "EventWindow",
     "GRUEncoder",
     "LSTMEncoder",
     "LinearEncoder",
     "LinearState",
+    "Looked",
+    "MaskedItemEncoder",
     "MemoryKind",
     "RecurrentEncoder",
     "RecurrentState",

@@ -54,8 +54,15 @@ class DenseRows(NamedTuple):
         return rows if self.place is None else rows.index_select(0, self.place)
 
 
-def dense_rows(offsets: Tensor) -> DenseRows:
+def dense_rows(offsets: Tensor, spare: int = SPARE_ROWS) -> DenseRows:
     """Return the layout of packed rows for attention.
+
+    Parameters
+    ----------
+    offsets
+        (B + 1,).
+    spare
+        Rows of padding that a group may hold; 0 where rows see those after them.
 
     Examples
     --------
@@ -66,7 +73,7 @@ def dense_rows(offsets: Tensor) -> DenseRows:
     lengths = offsets.diff()
     order = torch.argsort(lengths, descending=True, stable=True)
     order = order[: int((lengths > 0).sum())]
-    groups = _groups(lengths[order])
+    groups = _groups(lengths[order], spare)
     device = offsets.device
     users, wide = torch.tensor(groups, dtype=torch.int64, device=device).view(-1, 2).unbind(1)
     width = wide.repeat_interleave(users)  # (B',) dense rows of each user
@@ -83,7 +90,7 @@ def dense_rows(offsets: Tensor) -> DenseRows:
     return DenseRows(groups, source, place)
 
 
-def _groups(lengths: Tensor) -> list[Group]:
+def _groups(lengths: Tensor, most_spare: int) -> list[Group]:
     """Return groups of users, given their falling lengths."""
     found, counts = torch.unique_consecutive(lengths, return_counts=True)
     groups: list[Group] = []
@@ -95,7 +102,7 @@ def _groups(lengths: Tensor) -> list[Group]:
             groups[-1] = Group(groups[-1].num_users + count, groups[-1].length)
         else:
             groups.append(Group(count, length))
-            spare = SPARE_ROWS
+            spare = most_spare
     return groups
 
 

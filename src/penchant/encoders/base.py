@@ -24,10 +24,13 @@ class SequenceEncoder(nn.Module, ABC):
     -----
     A state is a NamedTuple of tensors, users on the first axis. `memory_kind` says what a store
     keeps for a user: the state itself, or a window of raw events that is encoded again when read.
+    `is_causal` says whether hidden vectors are made of all events on the way; where they are not,
+    the interest attention scores the events' own vectors.
     """
 
     kind: str
     memory_kind: MemoryKind = "state"
+    is_causal: bool = True
 
     @abstractmethod
     def initial_state(self, num_users: int) -> Any:

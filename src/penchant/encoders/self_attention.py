@@ -151,6 +151,9 @@ class BandedAttention(nn.Module, ABC):
     position
         What tells events apart by where they stand: `rotary` turns of queries and keys, or a
         learned `bias` by distance; either with a learned bias by time.
+    is_causal
+        Whether events see only what is before them; if not, the whole history, which must fit the
+        window.
 
     Raises
     ------
@@ -158,7 +161,14 @@ class BandedAttention(nn.Module, ABC):
         When the heads do not divide the width evenly, or a setting is unknown.
     """
 
-    def __init__(self, width: int, num_heads: int, window: int, position: Position) -> None:
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        window: int,
+        position: Position,
+        is_causal: bool = True,
+    ) -> None:
         super().__init__()
         if width % num_heads:
             raise ConfigError(
@@ -177,7 +187,7 @@ class BandedAttention(nn.Module, ABC):
                 f"{width // num_heads}.",
                 "Set encoder.num_heads to another divisor of width, or encoder.position=bias.",
             )
-        self.num_heads, self.window = num_heads, window
+        self.num_heads, self.window, self.is_causal = num_heads, window, is_causal
         self.query_key = nn.Linear(width, 2 * width)
         self.value = nn.Linear(width, width)
         has_bias = by_distance or by_time
@@ -212,13 +222,15 @@ class BandedAttention(nn.Module, ABC):
     ) -> Tensor:
         """Return (B, T, H, V) what is seen by one group; its inputs have the same shape."""
         blocks = band.queries(query), band.keys(key), band.keys(value)
+        assert band.is_whole or self.is_causal, "what sees both sides must fit the window"
         if self._is_fused():
-            return band.rows(_fused(band, *blocks))
+            return band.rows(_fused(band, *blocks, self.is_causal))
         query, key, value = blocks
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (G, B, H, C, K)
         if self.bias is not None:
             scores = scores + self.bias(band, gaps).to(scores.dtype)
         visible = band.visible(scores.device)[:, None, None]
+        visible = visible if self.is_causal else torch.ones_like(visible)
         return band.rows(self.weights(scores, visible) @ value)
 
     def _is_fused(self) -> bool:
@@ -255,10 +267,10 @@ class PointwiseAttention(BandedAttention):
         return F.silu(scores) * (visible / visible.sum(-1, keepdim=True)).to(scores.dtype)
 
 
-def _fused(band: Band, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _fused(band: Band, query: Tensor, key: Tensor, value: Tensor, is_causal: bool) -> Tensor:
     """Return softmax attention of blocks by torch's kernel, which holds no scores."""
     if band.is_whole:
-        read = F.scaled_dot_product_attention(query[0], key[0], value[0], is_causal=True)
+        read = F.scaled_dot_product_attention(query[0], key[0], value[0], is_causal=is_causal)
         return read.unsqueeze(0)
     mask = band.visible(query.device).unsqueeze(1)  # (G, 1, C, K)
     # Users and heads side by side: the mask is the same for all of them.

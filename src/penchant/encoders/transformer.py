@@ -24,6 +24,7 @@ from penchant.encoders.self_attention import (
     gap_buckets,
     turns_of,
 )
+from penchant.encoders.starting import start_small
 from penchant.encoders.window import WindowEncoder
 from penchant.errors import ConfigError
 from penchant.packed import PackedVectors
@@ -150,14 +151,6 @@ class PointwiseBlock(nn.Module):
         return x + dropout(added, self.dropout_rate, self.training)
 
 
-def start_small(layers: list[nn.Linear], num_layers: int) -> None:
-    """Shrink what a block adds, so that the sum over a deep stack starts as in a shallow one."""
-    for layer in layers:
-        with torch.no_grad():
-            layer.weight.mul_((2 * num_layers) ** -0.5)
-            layer.bias.zero_()
-
-
 @encoders.register("transformer")
 class TransformerEncoder(WindowEncoder):
     """Layers of attention to the last events.
@@ -225,14 +218,16 @@ class TransformerEncoder(WindowEncoder):
 
         self.layers = nn.ModuleList(layer() for _ in range(num_layers))
         self.norm = nn.LayerNorm(width)
+        # Scores start near zero: at a norm of sqrt(D) a vector would above all name its own item.
+        nn.init.constant_(self.norm.weight, width**-0.5)
 
     @property
     def reach(self) -> int:
         """Events on which a hidden vector depends."""
         return self.num_layers * (self.window - 1) + 1
 
-    def encode(self, events: PackedVectors) -> Tensor:
-        """Return (N, D) the hidden vector of each event."""
+    def encode(self, events: PackedVectors, _asked: Tensor | None = None) -> Tensor:
+        """Return (N, D) the hidden vector of each event, all of them made at once."""
         if events.num_events == 0:
             return events.x
         places = self._places(events)

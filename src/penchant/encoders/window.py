@@ -32,6 +32,29 @@ class Shown(NamedTuple):
     before_ms: Tensor
 
 
+class Looked(NamedTuple):
+    """What of a trace is looked at; the other hidden vectors may be zeros.
+
+    `rows` (N,) bool, all when None; memories are whole in any case. `is_hidden` (N,) bool the
+    events that a masked-item encoder is to fill in, None where it reads as in serving.
+    """
+
+    rows: Tensor | None = None
+    is_hidden: Tensor | None = None
+
+    def among(self, shown: Shown, events: PackedEvents) -> Looked:
+        """Return the same for events among those that were kept, and ask for the last ones."""
+        if self.is_hidden is not None:
+            is_hidden = torch.zeros_like(shown.is_new)
+            is_hidden[shown.is_new] = self.is_hidden
+            return Looked(None, is_hidden)
+        rows = shown.is_new.clone()
+        if self.rows is not None:
+            rows[shown.is_new] = self.rows
+            rows[shown.events.offsets[1:][events.lengths > 0] - 1] = True
+        return Looked(rows)
+
+
 class EventWindow(NamedTuple):
     """The last W events of B users, the newest at the end, empty places before them.
 
@@ -172,8 +195,16 @@ class WindowEncoder(SequenceEncoder):
         """Newest events, the present one included, on which a hidden vector depends."""
 
     @abstractmethod
-    def encode(self, events: PackedVectors) -> Tensor:
-        """Return (N, D) the hidden vector of each event, from it and those before it."""
+    def encode(self, events: PackedVectors, asked: Tensor | None = None) -> Tensor:
+        """Return (N, D) the hidden vector of each event, from it and those before it.
+
+        Only those of `asked` (N,) bool are looked at, all when left out.
+        """
+
+    def read(self, events: PackedVectors, looked: Looked) -> Tensor:
+        """Return (N, D) hidden vectors where they are looked at."""
+        assert looked.is_hidden is None, "only masked-item encoders fill in what is hidden"
+        return self.encode(events, looked.rows)
 
     def initial_state(self, num_users: int) -> EventWindow:
         """Return empty windows of the `reach` - 1 events that a next one needs."""
@@ -189,3 +220,34 @@ class WindowEncoder(SequenceEncoder):
     def step(self, events: PackedVectors, state: EventWindow) -> tuple[Tensor, EventWindow]:
         """Read one event per user as if it were the first; the model shows the window as well."""
         return self.encode(events), state
+
+
+class MaskedItemEncoder(WindowEncoder):
+    """A window encoder that fills in hidden events, and sees both sides of them.
+
+    Notes
+    -----
+    H_t is what it makes of an unknown event behind event t, so each one is made anew from the whole
+    window: only where it is asked for. In training, events are hidden at random, and what is made
+    of a hidden event t + 1 is H_t.
+    """
+
+    is_causal = False
+
+    @abstractmethod
+    def draw(self, events: PackedEvents) -> Tensor:
+        """Return (N,) bool, which events to hide: never a user's first."""
+
+    @abstractmethod
+    def filled(self, offsets: Tensor, is_hidden: Tensor) -> Tensor:
+        """Return (N,) bool, for which t event t + 1 is hidden, or none is shown behind t."""
+
+    @abstractmethod
+    def fill(self, events: PackedVectors, is_hidden: Tensor) -> Tensor:
+        """Return (N, D) H_t where `filled` says so and zeros elsewhere."""
+
+    def read(self, events: PackedVectors, looked: Looked) -> Tensor:
+        """Return (N, D) hidden vectors where they are looked at, or filled in."""
+        if looked.is_hidden is None:
+            return super().read(events, looked)
+        return self.fill(events, looked.is_hidden)

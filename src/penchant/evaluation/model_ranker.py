@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from penchant.clock import elapsed_between
+from penchant.encoders import Looked
 from penchant.model import InterestModel, Trace
 from penchant.packed import NO_TIME
 from penchant.sequences.packing import pack
@@ -78,11 +79,15 @@ class ModelRanker:
         To be called, and what it gives to be used, while `reading`.
         """
         known = (block.log.item_index >= 0) & self.roles.is_history(block.log.event_type)
+        known &= _stands_before_a_target(block)
         row_before, has_history = _last_known_rows(block, known)
         table = self.model.table()
         events = pack(block.log.where(known), table.device)
-        trace, _ = self.model.forward(events, None, table)
         place = np.cumsum(known)[row_before] - 1  # row among the known events
+        is_asked = np.zeros(events.num_events, dtype=bool)
+        is_asked[place[has_history]] = True
+        looked = Looked(torch.as_tensor(is_asked, device=table.device))
+        trace, _ = self.model.forward(events, None, table, looked)
         asked = self._trace_at(trace, place, has_history, table.device)
         before_ms = np.where(has_history, block.log.time_ms[row_before], NO_TIME)
         at_ms = block.times_ms if self.query_time else np.full(len(block.rows), NO_TIME)
@@ -108,6 +113,13 @@ class ModelRanker:
         empty = self.model.trace_of(self.model.initial_state(1))
         rows = torch.as_tensor(np.where(has_history, place + 1, 0), device=device)
         return Trace(*(torch.cat([e, t])[rows] for e, t in zip(empty, trace, strict=True)))
+
+
+def _stands_before_a_target(block: TargetBlock) -> np.ndarray:
+    """Return (N,) whether some target of its user comes after each row."""
+    last = np.full(block.log.num_users, -1)
+    np.maximum.at(last, block.owner, block.rows)
+    return np.arange(block.log.num_events) < last[block.log.user]
 
 
 def _last_known_rows(block: TargetBlock, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

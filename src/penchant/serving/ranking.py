@@ -15,7 +15,7 @@ import torch
 
 from penchant.bundle import Bundle
 from penchant.config import build_roles
-from penchant.encoders import map_state
+from penchant.encoders import Looked, map_state
 from penchant.errors import InputError
 from penchant.events.arrays import UNKNOWN_ITEM, LogArrays, Part
 from penchant.model import ModelState, Query
@@ -121,7 +121,8 @@ class Ranker:
             return state
         if (known.lengths == 1).all():
             return self.model.step(events, state, self.table)
-        return self.model(events, state, self.table)[1]
+        nothing = torch.zeros_like(events.item_index, dtype=torch.bool)
+        return self.model(events, state, self.table, Looked(nothing))[1]
 
     def seen(self, log: LogArrays) -> list[np.ndarray]:
         """Return the items of each history that events of seen types name, sorted, each once."""

@@ -23,6 +23,7 @@ from penchant.losses.unlikelihood import unlikelihood
 from penchant.model import InterestModel, ModelState, Trace
 from penchant.packed import NO_ELAPSED, NO_TIME
 from penchant.sequences.loader import TrainingBatch
+from penchant.training.cloze import hide_events
 
 SequenceLoss = Callable[[Tensor, Table, Head, Targets], Tensor]
 """`forward` or `reference` of a loss."""
@@ -121,7 +122,8 @@ class Objective(nn.Module):
         starts anew.
         """
         table = self._table(model)
-        trace, after = model(batch.events, state, table)
+        batch, looked = hide_events(model, batch)
+        trace, after = model(batch.events, state, table, looked)
         sequence = self._sequence(model, batch, trace, table, self.loss)
         interest = sequence.new_zeros(())
         if self.interest_weight > 0 and batch.events.num_events:
@@ -289,7 +291,8 @@ class _Pair(nn.Module):
         assert window.events.num_users == 1, "user_loss takes one user's window"
         objective, model = self.objective, self.model
         table = objective._table(model)
-        trace, _ = model(window.events, None, table)
+        window, looked = hide_events(model, window)
+        trace, _ = model(window.events, None, table, looked)
         total = objective._sequence(model, window, trace, table, objective.loss.reference)
         if objective.interest_weight > 0 and window.events.num_events:
             inputs = objective._interest_inputs(window, trace, table)
