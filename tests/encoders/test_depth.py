@@ -20,6 +20,7 @@ KINDS = [
     ("transformer", {}),
     ("transformer", {"block": "ligr"}),
     ("transformer", {"block": "hstu", "position": "bias"}),
+    ("bert", {}),
 ]
 
 
