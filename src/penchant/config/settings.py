@@ -117,12 +117,22 @@ class ObjectiveSettings(Settings):
     L = L_seq + `interest_weight` · L_int; L_int is computed at each window's last position and at
     `interest_share` of the others. For the binary loss an event was taken where its value is at
     least `least_value` and its type is among `taken_types`, where these are given.
+
+    `contrast_weight` adds a contrast between positions with the same target, `view_weight` one
+    between two passes over the histories, which differ by dropout and by `view_drop_share` of the
+    events that the second leaves out. Both are taken at `contrast_positions` of a batch, by cosine
+    over `contrast_temperature`.
     """
 
     interest_weight: float = Field(0.1, ge=0)
     interest_share: float = Field(0.1, ge=0, le=1)
     least_value: float | None = None
     taken_types: Types = ()
+    contrast_weight: float = Field(0.0, ge=0)
+    view_weight: float = Field(0.0, ge=0)
+    contrast_temperature: float = Field(0.1, gt=0)
+    contrast_positions: int = Field(512, ge=2)
+    view_drop_share: float = Field(0.0, ge=0, lt=1)
 
 
 class EvaluationSettings(Settings):

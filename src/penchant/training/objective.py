@@ -24,6 +24,7 @@ from penchant.model import InterestModel, ModelState, Trace
 from penchant.packed import NO_ELAPSED, NO_TIME
 from penchant.sequences.loader import TrainingBatch
 from penchant.training.cloze import hide_events
+from penchant.training.contrasting import Contrasts
 
 SequenceLoss = Callable[[Tensor, Table, Head, Targets], Tensor]
 """`forward` or `reference` of a loss."""
@@ -33,11 +34,15 @@ ROWS_FROM: Final = 50_000
 
 
 class LossTerms(NamedTuple):
-    """Scalars: `total` is minimised; `sequence` is over targets, `interest` over positions."""
+    """Scalars: `total` is minimised; `sequence` is over targets, `interest` over positions.
+
+    `contrast` is what contrasts add, weighted; 0 without them.
+    """
 
     total: Tensor
     sequence: Tensor
     interest: Tensor
+    contrast: Tensor
 
 
 class Term(NamedTuple):
@@ -83,8 +88,11 @@ class Objective(nn.Module):
     -----
     L_seq is the sum over terms of weight / (share · M) times the sum over M targets of what each
     counts times its loss: with one term, the mean over targets. A target that counts less than 0
-    adds `unlikelihood`. A target that counts 0 costs nothing.
+    adds `unlikelihood`. A target that counts 0 costs nothing. `contrasts` are added where they are
+    set.
     """
+
+    contrasts: Contrasts | None
 
     def __init__(
         self,
@@ -112,6 +120,7 @@ class Objective(nn.Module):
         self.labels = labels
         self.terms = tuple(terms)
         self.value_weight = value_weight
+        self.contrasts = None
 
     def forward(
         self, model: InterestModel, batch: TrainingBatch, state: ModelState | None = None
@@ -128,9 +137,17 @@ class Objective(nn.Module):
         interest = sequence.new_zeros(())
         if self.interest_weight > 0 and batch.events.num_events:
             interest = self.interest_loss(*self._interest_inputs(batch, trace, table))
+        contrast = sequence.new_zeros(())
+        if self.contrasts is not None:
+            contrast = self.contrasts(
+                batch,
+                trace,
+                lambda events: model(events, state, table)[0],
+                lambda view, shown, at: self._vectors(model, view, shown, at, self.terms[0].name),
+            )
         fill = min(batch.num_targets / self.nominal_targets, 1.0) if self.nominal_targets else 1.0
-        total = (sequence + self.interest_weight * interest) * fill
-        return LossTerms(total, sequence, interest), after
+        total = (sequence + self.interest_weight * interest + contrast) * fill
+        return LossTerms(total, sequence, interest, contrast), after
 
     def _table(self, model: InterestModel) -> Table:
         """Return the item vectors, written out unless few of a large catalogue's are needed."""
@@ -263,6 +280,11 @@ def user_loss(
     Equals `Objective.forward` on the same window when dropout is off, `interest_share` is 0 or 1,
     and the random state is the same.
     """
+    if objective.contrasts is not None:
+        raise UsageError(
+            "The loss of a user must not depend on others, but contrasts are between users.",
+            "Set loss.contrast_weight=0 and loss.view_weight=0.",
+        )
     if not objective.loss.separates_users:
         raise UsageError(
             f'The loss of a user must not depend on others, but loss "{objective.loss.kind}" as it '

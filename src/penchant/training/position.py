@@ -16,7 +16,7 @@ class EpochSums:
     ----------
     num_targets
         Targets of the steps made.
-    sequence, interest
+    sequence, interest, contrast
         Losses times their targets.
     gradient_norm
         Sum over steps, before clipping.
@@ -32,12 +32,14 @@ class EpochSums:
     gradient_norm: float = 0.0
     num_steps: int = 0
     train_s: float = 0.0
+    contrast: float = 0.0
 
     def add(self, num_targets: int, figures: dict[str, float]) -> None:
         """Add a step."""
         self.num_targets += num_targets
         self.sequence += num_targets * figures["sequence_loss"]
         self.interest += num_targets * figures["interest_loss"]
+        self.contrast += num_targets * figures.get("contrast_loss", 0.0)
         self.gradient_norm += figures["gradient_norm"]
         self.num_steps += 1
 
@@ -50,6 +52,11 @@ class EpochSums:
     def interest_loss(self) -> float:
         """Mean over targets."""
         return self.interest / max(self.num_targets, 1)
+
+    @property
+    def contrast_loss(self) -> float:
+        """Mean over targets."""
+        return self.contrast / max(self.num_targets, 1)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from penchant.events import LogArrays, Part, PreparedData
 from penchant.model import InterestModel
 from penchant.sequences.roles import EventRoles
 from penchant.sequences.training_targets import TrainingTargets
+from penchant.training.contrasting import Contrasts
 from penchant.training.devices import choose_device
 from penchant.training.objective import ROWS_FROM, Objective, Term
 
@@ -68,7 +69,7 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
     """
     settings = config.loss.settings
     targets = TrainingTargets.of(data.log.train, build_roles(config, data.event_types))
-    return Objective(
+    objective = Objective(
         build_loss(config, _item_counts(data, targets)),
         config.width,
         settings["interest_weight"],
@@ -78,6 +79,15 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
         terms=_terms(config, targets),
         value_weight=config.events.value_weight,
     )
+    if settings["contrast_weight"] or settings["view_weight"]:
+        objective.contrasts = Contrasts(
+            settings["contrast_weight"],
+            settings["view_weight"],
+            settings["contrast_temperature"],
+            settings["contrast_positions"],
+            settings["view_drop_share"],
+        )
+    return objective
 
 
 def _item_counts(data: PreparedData, targets: TrainingTargets) -> np.ndarray:

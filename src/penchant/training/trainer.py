@@ -164,6 +164,7 @@ class Trainer:
         figures = {
             "sequence_loss": float(terms.sequence.detach()),
             "interest_loss": float(terms.interest.detach()),
+            **self._contrast_loss(float(terms.contrast.detach())),
             "gradient_norm": float(norm),
             "learning_rate": self._set_learning_rate(),
         }
@@ -222,9 +223,12 @@ class Trainer:
         record = {
             "epoch": position.num_epochs,
             "step": position.num_steps,
-            "loss": sums.sequence_loss + self.objective.interest_weight * sums.interest_loss,
+            "loss": sums.sequence_loss
+            + self.objective.interest_weight * sums.interest_loss
+            + sums.contrast_loss,
             "sequence_loss": sums.sequence_loss,
             "interest_loss": sums.interest_loss,
+            **self._contrast_loss(sums.contrast_loss),
             "gradient_norm": sums.gradient_norm / max(sums.num_steps, 1),
             "metric": name,
             "value": figures.get(name),
@@ -243,6 +247,10 @@ class Trainer:
             "epoch/targets_per_s": record["targets_per_s"],
             **{f"validation/{metric}": value for metric, value in figures.items()},
         }
+
+    def _contrast_loss(self, value: float) -> dict[str, float]:
+        """Return a figure of the contrasts, none where there are none."""
+        return {} if self.objective.contrasts is None else {"contrast_loss": value}
 
     def _keep_epoch(self, record: dict[str, Any]) -> None:
         """Write the best weights, then the checkpoint, then what is read by people."""
