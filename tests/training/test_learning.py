@@ -8,7 +8,7 @@ from penchant import Recommender
 from penchant.bundle import Bundle
 from penchant.errors import ConfigError
 from penchant.losses import losses
-from penchant.training import SilentReporter, train
+from penchant.training import SilentReporter, setup, train
 
 from .small import NUM_ITEMS, quick_config, small_data
 
@@ -91,6 +91,18 @@ def test_loss_and_optimizer_are_chosen_by_the_size_of_the_catalogue_and_it_is_sa
     assert chosen.loss.settings["num_negatives"] == 5
     resumed = train(data, config, tmp_path / kind, resume=True, reporter="none")
     assert resumed.reason == "num_epochs"
+
+
+def test_a_large_catalogue_gets_an_optimizer_that_touches_only_the_rows_used(monkeypatch):
+    monkeypatch.setattr(setup, "ROWS_FROM", NUM_ITEMS - 1)
+    for limit, wanted in ((NUM_ITEMS, "adamw"), (NUM_ITEMS - 1, "sparse_adamw")):
+        config = quick_config().override({"loss.full_up_to": limit})
+        assert setup.with_choices(small_data(), config)[0].training.optimizer == wanted
+    config = quick_config().override({"training.optimizer": "adamw", "loss.full_up_to": 1})
+    chosen, told = setup.with_choices(small_data(), config)
+    assert chosen.training.optimizer == "adamw"
+    assert told == "13 items: loss sampled_softmax (full softmax up to 1 items)"
+    assert setup.with_choices(small_data(), chosen) == (chosen, "")
 
 
 def test_a_training_that_touches_only_rows_used_is_resumed_to_the_same_numbers(tmp_path):

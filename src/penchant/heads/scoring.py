@@ -62,10 +62,11 @@ class Head(nn.Module):
         For interest vectors (M, D), or for their `interests` (M, K, E) where those are at hand.
         """
         interests = self.interests(vectors) if vectors.dim() == 2 else vectors
-        scores = self.compare(interests.flatten(0, 1), self.keys(table), self.bias)  # (M · K, I)
-        if interests.shape[1] == 1:
-            return scores
-        return scores.unflatten(0, interests.shape[:2]).amax(1)
+        keys = self.keys(table)
+        best = self.compare(interests[:, 0], keys, self.bias)  # (M, I)
+        for place in range(1, interests.shape[1]):
+            best = torch.maximum(best, self.compare(interests[:, place], keys, self.bias))
+        return best
 
     def interests(self, vectors: Tensor) -> Tensor:
         """Return (M, K, E) what items are compared with, from interest vectors (M, D)."""
