@@ -124,6 +124,19 @@ def test_times_count_only_where_they_are_asked_for() -> None:
         assert torch.equal(encoder.encode(events), encoder.encode(other)) is not counts
 
 
+def test_a_time_longer_than_any_in_training_is_read_as_the_longest() -> None:
+    encoder, events = build(position="bias_and_time"), events_of([9])
+    hour, year = 3_600_000, 365 * 86_400_000
+    longest = PackedVectors(events.x, events.elapsed_ms * 0, events.is_first, events.offsets)
+    longest.elapsed_ms[5] = 2 * hour
+    longer = PackedVectors(events.x, longest.elapsed_ms.clone(), events.is_first, events.offsets)
+    longer.elapsed_ms[5] = year
+    assert not torch.equal(encoder.encode(longest), encoder.encode(longer))
+    for layer in encoder.layers:
+        layer.attention.bias.fit_range(torch.tensor([70, 2 * hour, 5]))
+    assert torch.equal(encoder.encode(longest), encoder.encode(longer))
+
+
 def test_the_reach_is_what_the_layers_see_through_each_other() -> None:
     encoder, events = build(num_layers=3, window=4), events_of([30])
     assert encoder.reach == 3 * (4 - 1) + 1

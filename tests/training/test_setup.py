@@ -1,14 +1,16 @@
 """What a training is set up with follows from the data where the settings leave it open."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from penchant.encoders import PairBias
 from penchant.errors import ConfigError, EnvironmentFault
 from penchant.events import LogArrays, Part
 from penchant.training import Run, train
-from penchant.training.setup import batch_events
+from penchant.training.setup import batch_events, fresh_model
 
 from .small import quick_config, small_data
 
@@ -47,3 +49,14 @@ def test_parts_that_do_not_go_together_leave_no_run_and_spare_the_old_one(tmp_pa
     with pytest.raises(error):
         train(data, config, old.path, overwrite=True, reporter="none")
     assert old.config == quick_config()
+
+
+def test_the_longest_time_between_two_events_is_that_of_the_training_part():
+    chosen = {"encoder": {"kind": "transformer", "position": "rotary_and_time"}}
+    data = small_data()
+    encoder = fresh_model(data, quick_config().override(chosen)).encoder
+    train = data.log.train
+    spans = train.time_ms[train.offsets[1:] - 1] - train.time_ms[train.offsets[:-1]]
+    doublings = int(math.log2(1 + spans.max() / 1000))
+    highest = [int(part.highest) for part in encoder.modules() if isinstance(part, PairBias)]
+    assert highest == [1 + doublings] * 2

@@ -17,6 +17,7 @@ from penchant.encoders.recurrent import (
     RecurrentEncoder,
     SimpleRecurrentEncoder,
 )
+from penchant.encoders.self_attention import PairBias
 from penchant.encoders.transformer import TransformerEncoder
 from penchant.encoders.window import EventWindow, Looked, MaskedItemEncoder, WindowEncoder
 
@@ -30,6 +31,7 @@ __all__ = [
     "Looked",
     "MaskedItemEncoder",
     "MemoryKind",
+    "PairBias",
     "RecurrentEncoder",
     "RecurrentState",
     "SequenceEncoder",

@@ -92,6 +92,7 @@ class PairBias(nn.Module):
     """
 
     bucket: Tensor
+    highest: Tensor
 
     def __init__(self, num_heads: int, window: int, by_distance: bool, by_time: bool) -> None:
         super().__init__()
@@ -105,6 +106,14 @@ class PairBias(nn.Module):
         steps = exact * torch.log(far / exact) / math.log(max(window / exact, 2))
         bucket = torch.where(far < exact, torch.arange(window), (exact + steps).long())
         self.register_buffer("bucket", bucket.clamp(max=NUM_DISTANCES - 1), persistent=False)
+        self.register_buffer("highest", torch.tensor(NUM_GAPS - 1), persistent=by_time)
+
+    def fit_range(self, span_ms: Tensor) -> None:
+        """Remember the longest time between two events of the training part.
+
+        Longer ones are read as that: a bucket that was never trained says nothing.
+        """
+        self.highest.copy_(gap_bucket(span_ms).max())
 
     def forward(self, band: Band, gaps: Tensor | None) -> Tensor:
         """Return (G | 1, B | 1, H, C, K) what the scores gain; `gaps` as in `Places`."""
@@ -114,8 +123,21 @@ class PairBias(nn.Module):
             gain = self.distances(self.bucket[distance]).permute(2, 0, 1)[None, None]
         if self.gaps is not None:
             assert gaps is not None
+            gaps = torch.minimum(gaps, self.highest)
             gain = gain + self.gaps(gaps).permute(0, 1, 4, 2, 3)
         return gain
+
+
+def gap_bucket(gap_ms: Tensor) -> Tensor:
+    """Return the bucket of known times: one per doubling of the seconds, from 1 on.
+
+    Examples
+    --------
+    >>> gap_bucket(torch.tensor([0, 1_000, 3_000, 315_360_000_000])).tolist()
+    [1, 2, 3, 29]
+    """
+    seconds = gap_ms.clamp(min=0).double() / 1000.0
+    return (1 + torch.log2(1.0 + seconds).floor().long()).clamp(max=NUM_GAPS - 1)
 
 
 def gap_buckets(elapsed_ms: Tensor, rows: DenseRows, window: int) -> list[Tensor]:
@@ -131,9 +153,7 @@ def gap_buckets(elapsed_ms: Tensor, rows: DenseRows, window: int) -> list[Tensor
         users = part.view(group.num_users, group.length, 1, 2)
         between = band.queries(users).unsqueeze(4) - band.keys(users).unsqueeze(3)
         known_ms, num_unknown = between.squeeze(2).unbind(4)  # (G, B, C, K) each
-        seconds = known_ms.clamp(min=0).double() / 1000.0
-        bucket = (1 + torch.log2(1.0 + seconds).floor().long()).clamp(max=NUM_GAPS - 1)
-        found.append(torch.where(num_unknown != 0, 0, bucket))
+        found.append(torch.where(num_unknown != 0, 0, gap_bucket(known_ms)))
     return found
 
 

@@ -18,6 +18,7 @@ from penchant.config import (
     reads_table,
     with_chosen_loss,
 )
+from penchant.encoders import PairBias
 from penchant.errors import ConfigError
 from penchant.events import LogArrays, Part, PreparedData
 from penchant.model import InterestModel
@@ -43,6 +44,9 @@ def fit_inputs(model: InterestModel, log: LogArrays, roles: EventRoles = EventRo
     is_later[history.offsets[:-1][history.lengths > 0]] = False
     later = np.flatnonzero(is_later)
     _fit_range(model, history.time_ms[later - 1], history.time_ms[later])
+    is_long = history.lengths > 1
+    first, last = history.offsets[:-1][is_long], history.offsets[1:][is_long] - 1
+    _fit_spans(model, history.time_ms[first], history.time_ms[last])
     is_warm = targets.num_before > 0
     before = np.repeat(history.offsets[:-1], targets.lengths) + targets.num_before - 1
     for readout in (model.readout_layers, *model.other_readouts):
@@ -50,6 +54,13 @@ def fit_inputs(model: InterestModel, log: LogArrays, roles: EventRoles = EventRo
         _fit_range(readout, history.time_ms[before[is_warm]], asked_ms)
     if model.value is not None:
         model.value.fit(torch.as_tensor(log.value[roles.is_target(log.event_type)]))
+
+
+def _fit_spans(model: InterestModel, first_ms: np.ndarray, last_ms: np.ndarray) -> None:
+    spans = elapsed_between(torch.as_tensor(first_ms), torch.as_tensor(last_ms))
+    for part in model.modules():
+        if isinstance(part, PairBias) and len(spans):
+            part.fit_range(spans)
 
 
 def _fit_range(module: nn.Module, before_ms: np.ndarray, after_ms: np.ndarray) -> None:
