@@ -17,8 +17,8 @@ from torch.utils.checkpoint import checkpoint
 from penchant.heads import Head
 from penchant.losses.partition import log_partition
 
-BLOCK_CELLS: Final = 2**22
-"""Numbers held for the scores of one block (16 MB in float32)."""
+BLOCK_CELLS: Final = 2**19
+"""Numbers held for the scores of one block (2 MB in float32), which stay in the cache."""
 
 
 def log_sum(
