@@ -15,6 +15,7 @@ from penchant.heads import (
     heads,
     unit,
 )
+from penchant.testing import LawBroken, check_head
 
 SETTINGS = {
     "binary": {},
@@ -37,22 +38,38 @@ def random_vectors(*shape: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("kind", list(heads))
-def test_the_score_of_one_item_is_that_among_all(kind: str) -> None:
-    head, vectors, table = build(kind), random_vectors(4, 5), random_vectors(9, 5).flip(0)
-    items = torch.tensor([8, 0, 3, 8])
-    everything = head(vectors, table)
-    assert everything.shape == (4, 9)
-    torch.testing.assert_close(
-        head.score_of(vectors, table, items), everything[torch.arange(4), items]
-    )
+def test_every_head_obeys_its_laws(kind: str) -> None:
+    check_head(build(kind), width=5, num_items=9)
 
 
-@pytest.mark.parametrize("kind", list(heads))
-def test_interests_at_hand_score_as_the_vectors_that_they_came_from(kind: str) -> None:
-    head, vectors, table = build(kind), random_vectors(4, 5), random_vectors(9, 5).flip(1)
-    interests = head.interests(vectors)
-    assert interests.shape[:2] == (4, head.num_interests)
-    assert torch.equal(head(interests, table), head(vectors, table))
+class ShiftsOneItem(DotProductHead):
+    def compare_one(self, asked, keys, bias):
+        return super().compare_one(asked, keys.roll(1, dims=0), bias)
+
+
+class MixesUsers(DotProductHead):
+    def forward(self, vectors, table):
+        return super().forward(vectors - vectors.mean(0), table)
+
+
+class ScalesInterestsTwice(DotProductHead):
+    def forward(self, vectors, table):
+        interests = self.interests(vectors) if vectors.dim() == 2 else self.scale.interests(vectors)
+        return super().forward(interests, table)
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (ShiftsOneItem(9), "ShiftsOneItem: scores of one item and all differ by"),
+        (MixesUsers(9), "differ by"),
+        (ScalesInterestsTwice(9, temperature=0.5), "interests at hand and vectors differ by"),
+    ],
+    ids=["shifted", "mixed", "scaled twice"],
+)
+def test_the_laws_of_heads_catch_what_was_planted(head: Head, told: str) -> None:
+    with pytest.raises(LawBroken, match=told):
+        check_head(head, width=5, num_items=9)
 
 
 @pytest.mark.parametrize("kind", list(heads))

@@ -9,7 +9,7 @@ from penchant.testing.folding import (
     check_model,
 )
 from penchant.testing.judging import LOSS_LAWS, check_loss
-from penchant.testing.parts import check_items
+from penchant.testing.parts import check_head, check_items
 from penchant.testing.subjects import (
     Histories,
     Subject,
@@ -28,6 +28,7 @@ __all__ = [
     "check_attention",
     "check_encoder",
     "check_fold",
+    "check_head",
     "check_items",
     "check_loss",
     "check_model",
