@@ -136,7 +136,8 @@ def _add_gradient(
 def _tiling(queries: Tensor, keys: Tensor) -> tuple[int, list[slice]]:
     """Return the rows of a block, and the tiles of items that it is made of."""
     num_items, on_processor = len(keys), queries.device.type == "cpu"
-    most_rows = BLOCK_ROWS if on_processor else len(queries)
+    cached = max(BLOCK_ROWS, 2 * TILE_SCORES // num_items)  # of few items, more rows
+    most_rows = cached if on_processor else len(queries)
     block_rows = max(1, min(most_rows, HELD_SCORES // num_items, len(queries)))
     is_cut = on_processor and block_rows * num_items > UNCUT_SCORES
     most = max(1, TILE_SCORES // block_rows) if is_cut else num_items
