@@ -243,8 +243,21 @@ def test_gbce_weighs_what_came_next_by_the_share_of_negatives_that_are_drawn() -
     found = loss.against(negatives, torch.ones(1, 1), table, DotProductHead(5), targets)
     a = 1 / 4
     beta = a * (0.75 * (1 - 1 / a) + 1 / a)
-    wanted = (beta * math.log(1 + math.exp(-1)) + math.log(1 + math.exp(-2))) / 2
+    wanted = beta * math.log(1 + math.exp(-1)) + math.log(1 + math.exp(-2))
     assert found.item() == pytest.approx(wanted)
+
+
+def test_gbce_starts_where_what_comes_next_and_negatives_are_in_balance() -> None:
+    loss, head = losses.build("gbce", {"num_negatives": 3}, num_items=13), DotProductHead(13)
+    loss.start(head)
+    assert len(set(head.bias.tolist())) == 1
+    table = torch.zeros(13, 2)
+    targets = Targets(torch.tensor([4, 9]), torch.ones(2), torch.ones(2))
+    value = loss.against(
+        Negatives.once(torch.tensor([1, 2, 7])), torch.ones(2, 2), table, head, targets
+    )
+    [gradient] = torch.autograd.grad(value, head.bias)
+    assert gradient.sum().item() == pytest.approx(0, abs=1e-6)
 
 
 def test_regression_keeps_items_apart_and_pulls_none_towards_the_interest() -> None:

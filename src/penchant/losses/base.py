@@ -54,6 +54,9 @@ class Loss(nn.Module, ABC):
             When it has not.
         """
 
+    def start(self, head: Head) -> None:
+        """Set biases of a fresh head so that the first steps are not spent on what is known."""
+
 
 class SampledLoss(Loss):
     """A loss that compares what came next with some other items, drawn once for a batch."""

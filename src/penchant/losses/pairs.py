@@ -6,6 +6,7 @@ that target.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 
 import torch
@@ -22,7 +23,7 @@ from penchant.losses.sampled import asked_and_hit, check_num_negatives
 
 
 class PairLoss(SampledLoss):
-    """A part of what came next and a part of each negative, averaged.
+    """A part of what came next and a part of each negative.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class PairwiseRanking(PairLoss):
 class GeneralisedCrossEntropy(PairLoss):
     """Binary cross-entropy whose positive part allows for how few negatives are drawn.
 
-    -(beta · log sigmoid(s) + sum over n negatives of log(1 - sigmoid(s_j))) / (n + 1), with
+    -beta · log sigmoid(s) - sum over n negatives of log(1 - sigmoid(s_j)), with
     beta = a · (t · (1 - 1/a) + 1/a) and a = n / (I - 1) the share of the negatives that are drawn.
 
     Parameters
@@ -112,6 +113,11 @@ class GeneralisedCrossEntropy(PairLoss):
     ConfigError
         When t lies outside 0..1.
 
+    Notes
+    -----
+    A sum where the source has a mean: it is of the size of a softmax's, and weights of other losses
+    mean the same beside it.
+
     References
     ----------
     A. Petrov, C. Macdonald, "gSASRec: reducing overconfidence in sequential recommendation trained
@@ -119,7 +125,7 @@ class GeneralisedCrossEntropy(PairLoss):
 
     Relations
     ---------
-    With every item drawn once: the mean over all items of binary cross-entropy, whatever t is.
+    With every item drawn once: the sum over all items of binary cross-entropy, whatever t is.
     """
 
     def __init__(self, num_items: int, num_negatives: int = 256, t: float = 0.75) -> None:
@@ -129,16 +135,29 @@ class GeneralisedCrossEntropy(PairLoss):
             raise ConfigError(f"loss.t must lie in 0..1 but is {t}.", "Set loss.t=0.75.")
         self.t = t
 
+    def start(self, head: Head) -> None:
+        """Set all biases to the score at which what comes next and negatives are in balance.
+
+        Scores of 0 would make the first gradients a hundred times as large as later ones, and Adam
+        would take small steps for as long as it remembers them.
+        """
+        num = min(self.num_negatives, max(self.num_items - 1, 1))
+        with torch.no_grad():
+            head.bias.fill_(math.log(self._beta(torch.tensor(float(num))) / num))
+
     def parts(self, hit: Tensor, num: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return 0, the share of each item, and the part of what came next, weighed by beta."""
+        """Return 0, 1 for each item, and the part of what came next, weighed by beta."""
+        return torch.zeros_like(hit), torch.ones_like(hit), self._beta(num) * F.softplus(-hit)
+
+    def _beta(self, num: Tensor) -> Tensor:
+        """Return (M,) what the part of what came next counts beside so many negatives (M,)."""
         drawn = (num / max(self.num_items - 1, 1)).clamp(max=1)
-        beta = self.t * (drawn - 1) + 1  # a · (t · (1 - 1/a) + 1/a)
-        return torch.zeros_like(hit), 1 / (num + 1), beta * F.softplus(-hit) / (num + 1)
+        return self.t * (drawn - 1) + 1  # a · (t · (1 - 1/a) + 1/a)
 
 
 @losses.register("bce")
 class CrossEntropy(GeneralisedCrossEntropy):
-    """Binary cross-entropy: what came next against 1, drawn negatives against 0, averaged.
+    """Binary cross-entropy: what came next against 1, drawn negatives against 0, summed.
 
     References
     ----------

@@ -191,11 +191,11 @@ def draws_estimate_the_partition(given: Judgement) -> None:
 
 
 def gbce_against_all_is_binary_cross_entropy(given: Judgement) -> None:
-    """Every item drawn once: the mean over all items of binary cross-entropy, whatever t is."""
+    """Every item drawn once: the sum over all items of binary cross-entropy, whatever t is."""
     if isinstance(given.loss, GeneralisedCrossEntropy):
         labels = given.is_target().double()
         each = F.binary_cross_entropy_with_logits(given.all_scores(), labels, reduction="none")
-        wanted = each.mean(1) @ given.targets.weight
+        wanted = each.sum(1) @ given.targets.weight
         _close("gBCE against all and binary cross-entropy", given.against_all(), wanted)
 
 

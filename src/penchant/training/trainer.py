@@ -76,6 +76,7 @@ class Trainer:
         seed_everything(settings.seed)
         self.model: InterestModel = fresh_model(data, config).to(self.device)
         self.objective = build_objective(data, config).to(self.device)
+        self.objective.loss.start(self.model.head)
         self.fitted = trainable(self.model, self.objective)
         self.optimizer = build_optimizer(self.fitted, settings)
         self.loader = TrainingLoader(
