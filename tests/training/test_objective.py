@@ -101,7 +101,7 @@ def test_a_loss_that_looks_at_the_whole_batch_has_no_loss_of_one_user(loss: Loss
 def test_a_loss_that_samples_never_has_the_table_written_out() -> None:
     model = build(9)
     model.items.table = lambda: pytest.fail("the table was written out")  # type: ignore[method-assign]
-    model.items.sparse_gradients = model.head.sparse_gradients = True
+    model.items.refresh = model.head.refresh = lambda parameter, rows: None
     objective = Objective(SampledSoftmax(torch.ones(9), num_negatives=2), 8)
     [batch] = TrainingLoader(log_of([[3, 1, 4, 1]]), 99, 99, seed=0).epoch(0)
     objective(model, batch)[0].total.backward()

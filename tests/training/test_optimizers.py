@@ -12,6 +12,7 @@ from penchant.training.optimizers import (
     learning_rate,
     optimizer_tensors,
     restore_optimizer,
+    settle,
 )
 
 
@@ -85,24 +86,73 @@ def test_rows_that_are_all_used_move_as_under_adamw(settings):
         torch.testing.assert_close(mine, theirs)
 
 
-def test_a_row_moves_as_if_only_the_steps_that_used_it_were_made():
-    """Row 3 is used at the first and the third step, beside others or alone."""
-    found = []
-    for steps in ([[3, 1], [1, 0], [3]], [[3], [3]]):
-        parts = model()
-        stepper = build_optimizer(
-            nn.ModuleDict({"vectors": parts["vectors"]}), TrainingSettings(optimizer="sparse_adamw")
-        )
-        before = parts["vectors"].weight.detach().clone()
-        for index in steps:
+def steps_by_rows(settings: dict, num_steps: int, seed: int) -> list[nn.Embedding]:
+    """Return tables after the same steps on few rows each, under AdamW and by rows."""
+    tables = []
+    for optimizer in ("adamw", "sparse_adamw"):
+        table = model()["vectors"]
+        parts = nn.ModuleDict({"vectors": table})
+        stepper = build_optimizer(parts, TrainingSettings(optimizer=optimizer, **settings))
+        draw = torch.Generator().manual_seed(seed)
+        for step in range(num_steps):
+            for group in stepper.param_groups:
+                group["lr"] = 0.05 * (1 + step % 7)
+            rows = torch.randint(
+                5, (int(torch.randint(1, 3, (1,), generator=draw)),), generator=draw
+            )
+            weight = torch.randn(len(rows), 4, generator=draw) * 10.0 ** -(step % 3)
             stepper.zero_grad()
-            vectors = F.embedding(torch.tensor(index), parts["vectors"].weight, sparse=True)
-            vectors.exp().sum().backward()
+            taken = F.embedding(rows, table.weight, sparse=optimizer == "sparse_adamw")
+            (taken * weight).sum().backward()
             stepper.step()
-        found.append(parts["vectors"].weight[3])
-        assert torch.equal(parts["vectors"].weight[2], before[2])
-        assert not torch.equal(parts["vectors"].weight[3], before[3])
-    torch.testing.assert_close(*found)
+        settle(stepper)
+        tables.append(table)
+    return tables
+
+
+@pytest.mark.parametrize("num_steps", [1, 2, 30, 400])
+def test_rows_used_now_and_then_end_where_adamw_takes_them(num_steps):
+    dense, by_rows = steps_by_rows({}, num_steps, seed=num_steps)
+    moved = dense.weight - model()["vectors"].weight
+    assert moved.abs().max() > 0.04
+    torch.testing.assert_close(by_rows.weight, dense.weight, rtol=1e-3, atol=1e-3)
+
+
+def test_a_row_left_alone_for_long_stands_where_adamw_leaves_it():
+    tables = []
+    for optimizer in ("adamw", "sparse_adamw"):
+        table = model()["vectors"]
+        parts = nn.ModuleDict({"vectors": table})
+        stepper = build_optimizer(parts, TrainingSettings(optimizer=optimizer, learning_rate=0.01))
+        for step in range(600):
+            stepper.zero_grad()
+            rows = torch.tensor([3, 1] if step in (0, 2) else [1])
+            F.embedding(rows, table.weight, sparse=optimizer == "sparse_adamw").sum().backward()
+            stepper.step()
+        waits = model()["vectors"].weight[3] - table.weight[3]
+        settle(stepper)
+        moved = model()["vectors"].weight[3] - table.weight[3]
+        assert (optimizer == "adamw") == torch.equal(waits, moved)
+        tables.append(table.weight)
+    torch.testing.assert_close(*tables, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_are_brought_up_to_date_before_they_are_taken():
+    items, head = IdentityItems(5, 4), DotProductHead(5)
+    parts = nn.ModuleDict({"catalogue": items, "head": head})
+    stepper = build_optimizer(parts, TrainingSettings(optimizer="sparse_adamw", learning_rate=0.1))
+    for rows in ([3, 1], [1], [1]):
+        stepper.zero_grad()
+        index = torch.tensor(rows)
+        (items(index).sum() + head.bias_of(index).sum()).backward()
+        stepper.step()
+    before = items.vectors.weight[3].clone(), head.bias[3].clone()
+    taken, bias = items(torch.tensor([3, 3])), head.bias_of(torch.tensor([3]))
+    assert (taken < before[0]).all()
+    assert bias < before[1]
+    assert torch.equal(taken[0], taken[1])
+    again = items(torch.tensor([3]))
+    assert torch.equal(again[0], taken[0])
 
 
 def test_a_restored_sparse_optimizer_makes_the_same_next_step():
@@ -141,4 +191,5 @@ def test_only_parts_that_have_rows_of_items_are_told_of_a_sparse_optimizer():
     parts = nn.ModuleDict({"catalogue": IdentityItems(5, 4), "head": DotProductHead(5)})
     for optimizer, is_sparse in (("sparse_adamw", True), ("adamw", False)):
         build_optimizer(parts, TrainingSettings(optimizer=optimizer))
-        assert parts["catalogue"].sparse_gradients == parts["head"].sparse_gradients == is_sparse
+        assert (parts["catalogue"].refresh is not None) == is_sparse
+        assert (parts["head"].refresh is not None) == is_sparse

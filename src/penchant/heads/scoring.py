@@ -7,6 +7,7 @@ and how both sides are seen before they are compared.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -49,8 +50,11 @@ class Head(nn.Module):
     """Numbers that are held for one score while `compare` makes it."""
     normalised = False
     """Whether interests and keys have unit length, but for a temperature."""
-    sparse_gradients = False
-    """Whether biases taken by index get a gradient of those rows alone."""
+    refresh: Callable[[Tensor, Tensor], None] | None = None
+    """Brings biases up to date before they are taken by index, where they may lag behind.
+
+    Biases taken so get gradients of their own alone.
+    """
 
     def __init__(self, num_items: int) -> None:
         super().__init__()
@@ -97,7 +101,8 @@ class Head(nn.Module):
 
     def bias_of(self, items: Tensor) -> Tensor:
         """Return (n,) the biases of items."""
-        if self.sparse_gradients:
+        if self.refresh is not None:
+            self.refresh(self.bias, items)
             return torch.gather(self.bias, 0, items, sparse_grad=True)
         return self.bias[items]
 

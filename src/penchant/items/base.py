@@ -6,6 +6,7 @@ Vectors of items, one by one or the whole table, shared by input and output.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -22,8 +23,11 @@ class ItemEncoder(nn.Module, ABC):
 
     kind: str
     num_items: int
-    sparse_gradients = False
-    """Whether what belongs to single items gets, taken by index, a gradient of those rows alone."""
+    refresh: Callable[[Tensor, Tensor], None] | None = None
+    """Brings rows of a parameter up to date before they are taken, where they may lag behind.
+
+    Rows taken so get gradients of their own alone.
+    """
 
     @abstractmethod
     def forward(self, item_index: Tensor) -> Tensor:

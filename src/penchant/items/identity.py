@@ -37,7 +37,9 @@ class IdentityItems(ItemEncoder):
         return self.vectors.weight
 
     def _identities(self, item_index: Tensor) -> Tensor:
-        return F.embedding(item_index, self.vectors.weight, sparse=self.sparse_gradients)
+        if self.refresh is not None:
+            self.refresh(self.vectors.weight, item_index)
+        return F.embedding(item_index, self.vectors.weight, sparse=self.refresh is not None)
 
 
 @item_encoders.register("features")

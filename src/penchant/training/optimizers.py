@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from penchant.config import TrainingSettings
 from penchant.heads import Head
 from penchant.items import ItemEncoder
+from penchant.training.sparse_adamw import SparseAdamW
 
 
 def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -27,10 +27,6 @@ def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim
     ----------
     I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
     """
-    is_sparse = settings.optimizer == "sparse_adamw"
-    for module in model.modules():
-        if isinstance(module, ItemEncoder | Head):
-            module.sparse_gradients = is_sparse
     decaying: list[nn.Parameter] = []
     other: list[nn.Parameter] = []
     for parameter, decays in _parameters(model):
@@ -39,58 +35,23 @@ def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim
         {"params": decaying, "weight_decay": settings.weight_decay},
         {"params": other, "weight_decay": 0.0},
     ]
-    form = SparseAdamW if is_sparse else torch.optim.AdamW
-    return form([group for group in groups if group["params"]], lr=settings.learning_rate)
+    form = SparseAdamW if settings.optimizer == "sparse_adamw" else torch.optim.AdamW
+    optimizer = form([group for group in groups if group["params"]], lr=settings.learning_rate)
+    keep_rows(model, optimizer.refresh if isinstance(optimizer, SparseAdamW) else None)
+    return optimizer
 
 
-class SparseAdamW(torch.optim.AdamW):
-    """AdamW that touches, of a parameter with a sparse gradient, only the rows in it.
+def keep_rows(model: nn.Module, refresh: Callable[[Tensor, Tensor], None] | None) -> None:
+    """Tell what has rows of items by whom they are brought up to date; None: they always are."""
+    for module in model.modules():
+        if isinstance(module, ItemEncoder | Head):
+            module.refresh = refresh
 
-    Notes
-    -----
-    Time is that of the rows used, however many there are; memory is that of AdamW. Averages of a
-    row stand still while it is not used, and its bias correction counts its own steps, so that a
-    rare item moves as one whose every step was used. What has a dense gradient is left to AdamW.
 
-    Relations
-    ---------
-    Equals AdamW for parameters whose every row is used at every step.
-    """
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Make a step."""
-        aside = []
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is not None and gradient.is_sparse:
-                    self._step_rows(parameter, gradient.coalesce(), group)
-                    aside.append((parameter, gradient))
-                    parameter.grad = None
-        super().step(closure)
-        for parameter, gradient in aside:
-            parameter.grad = gradient
-
-    def _step_rows(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = parameter.new_zeros(len(parameter))
-            state["exp_avg"] = torch.zeros_like(parameter)
-            state["exp_avg_sq"] = torch.zeros_like(parameter)
-        [rows], values = gradient.indices(), gradient.values()  # (n,) and (n, ...)
-        first, second = group["betas"]
-        mean = state["exp_avg"][rows].lerp_(values, 1 - first)
-        square = state["exp_avg_sq"][rows].mul_(second).addcmul_(values, values, value=1 - second)
-        state["step"] = state["step"].to(parameter.device)  # torch restores it where it was kept
-        steps = state["step"][rows] + 1
-        state["step"][rows] = steps
-        state["exp_avg"][rows], state["exp_avg_sq"][rows] = mean, square
-        steps = steps.view(-1, *[1] * (values.dim() - 1))
-        root = square.sqrt_().div_((1 - second**steps).sqrt_()).add_(group["eps"])
-        change = mean.div_(1 - first**steps).div_(root).mul_(group["lr"])
-        kept = parameter[rows].mul_(1 - group["lr"] * group["weight_decay"])
-        parameter[rows] = kept.sub_(change)
+def settle(optimizer: torch.optim.Optimizer) -> None:
+    """Bring all parameters up to date, so that they can be read as a whole."""
+    if isinstance(optimizer, SparseAdamW):
+        optimizer.settle()
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> Tensor:

@@ -29,9 +29,11 @@ from penchant.training.interrupts import InterruptFlag
 from penchant.training.optimizers import (
     build_optimizer,
     clip_gradients,
+    keep_rows,
     learning_rate,
     optimizer_tensors,
     restore_optimizer,
+    settle,
 )
 from penchant.training.position import EpochSums, Position
 from penchant.training.progress import Reporter
@@ -131,6 +133,7 @@ class Trainer:
                 self._stop_if_asked(flag)
         best = Checkpoint.load(self.run.best(self.position.stopping.best_epoch))
         self.model.load_state_dict(best.of("model"))
+        keep_rows(self.model, None)
         self.model.eval()
         assert self.reason is not None
         return self.reason
@@ -153,6 +156,8 @@ class Trainer:
                 self._save()
                 saved = now
             yield figures
+        settle(self.optimizer)
+        sums.train_s += time.monotonic() - before
 
     def _step(self, batch: TrainingBatch) -> dict[str, float]:
         """Make one step of the optimizer."""
