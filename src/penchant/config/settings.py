@@ -80,9 +80,8 @@ class TrainingSettings(Settings):
     loss are binary); after `patience` epochs without a better one the training ends. `schedule`
     says what follows after `warmup_steps`. `validation_users`, `num_threads`, `checkpoint_minutes`
     and `max_minutes` mean no limit, torch's own choice, none within an epoch, and no limit when
-    they are 0. `optimizer` is `adamw`; `sparse_adamw`, which moves of the vectors and biases of
-    items only those that a step used; or `auto`: the latter for a loss that samples a large
-    catalogue.
+    they are 0. `optimizer` is `adamw`; `sparse_adamw`, which comes to the same with the work of
+    the items that a step used; or `auto`: the latter for a loss that samples a large catalogue.
     """
 
     optimizer: Literal["auto", "adamw", "sparse_adamw"] = "auto"
