@@ -153,6 +153,7 @@ class LinearEncoder(SequenceEncoder):
     ) -> None:
         super().__init__()
         self.width, self.num_heads, self.key_width = width, num_heads, key_width
+        self.scale = width**0.5  # item vectors have norm 1, what layers add has norm sqrt(D)
         half_lives = torch.logspace(1, 8, num_heads * num_layers, base=2).view(num_heads, -1)
         self.layers = nn.ModuleList(
             LinearBlock(
@@ -184,9 +185,9 @@ class LinearEncoder(SequenceEncoder):
     ) -> tuple[Tensor, LinearState]:
         """Read all events; users without events keep their state."""
         carried = self.initial_state(events.num_users) if state is None else state
-        x, offsets, user = events.x, events.offsets, events.user
+        x, offsets, user = events.x * self.scale, events.offsets, events.user
         if len(x) == 0:
-            return x, carried
+            return events.x, carried
         has_rows = events.lengths > 0
         starts = offsets[:-1][has_rows]
         memories, befores = [], []
@@ -203,7 +204,7 @@ class LinearEncoder(SequenceEncoder):
 
     def step(self, events: PackedVectors, state: LinearState) -> tuple[Tensor, LinearState]:
         """Read one event per user."""
-        x, memories, befores = events.x, [], []
+        x, memories, befores = events.x * self.scale, [], []
         for index, layer in enumerate(self._layers()):
             normed = layer.norm(x)
             rows, gate = layer.inputs(normed, state.before[:, index], events.elapsed_ms)
