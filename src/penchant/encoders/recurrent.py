@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
@@ -238,7 +237,7 @@ class GRUEncoder(RecurrentEncoder):
         sizes, last = layout.sizes.tolist(), []
         for layer in range(network.num_layers):
             if layer:
-                x = F.dropout(x, network.dropout, self.training)
+                x = dropout(x, network.dropout, self.training)
             weights = tuple(getattr(network, f"{name}_l{layer}") for name in WEIGHTS)
             x = packed_gru(x, carried[layer], weights, sizes)
             last.append(x[last_row])

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from penchant.clock import Calendar, ElapsedTime
+from penchant.dropout import dropout
 from penchant.errors import ConfigError
 from penchant.packed import NO_TIME
 
@@ -94,7 +95,7 @@ class Readout(nn.Module):
             at when `query_calendar` is off.
         """
         both = torch.cat([attended, hidden], dim=1)  # (M, 2 D)
-        both = F.dropout(both, self.dropout_rate, self.training)
+        both = dropout(both, self.dropout_rate, self.training)
         joined = self.join(both)
         if self.widen is None or self.narrow is None:
             return joined
@@ -104,5 +105,5 @@ class Readout(nn.Module):
         if self.calendar is not None:
             at_ms = torch.full_like(elapsed_ms, NO_TIME) if at_ms is None else at_ms
             inner = inner + self.calendar(at_ms)
-        inner = F.dropout(F.gelu(self.widen(inner)), self.dropout_rate, self.training)
+        inner = dropout(F.gelu(self.widen(inner)), self.dropout_rate, self.training)
         return joined + self.narrow(inner)

@@ -6,10 +6,10 @@ The kind of behaviour, its value, and when it was.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from penchant.clock import Calendar, ElapsedTime
+from penchant.dropout import dropout
 from penchant.packed import PackedEvents
 
 
@@ -89,4 +89,4 @@ class BehaviourInput(nn.Module):
             x = x + self.elapsed(elapsed_ms)
         if self.calendar is not None:
             x = x + self.calendar(events.time_ms)
-        return F.dropout(x, self.dropout_rate, self.training)
+        return dropout(x, self.dropout_rate, self.training)
