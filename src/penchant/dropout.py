@@ -50,4 +50,4 @@ def dropout(x: Tensor, rate: float, training: bool) -> Tensor:
         return F.dropout(x, rate)
     words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
     is_kept = (words.view(torch.uint8)[: x.numel()] >= dropped).view(x.shape)
-    return x * is_kept * (LEVELS / (LEVELS - dropped))
+    return x * is_kept.to(x.dtype).mul_(LEVELS / (LEVELS - dropped))

@@ -5,9 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+import torch
 
 from penchant.config import Config
 from penchant.events import FeatureEncoder, LogArrays, Part, PreparedData, Vocabulary
+from penchant.model import InterestModel
+from penchant.sequences import TrainingBatch
+from penchant.training.objective import Objective, trainable, user_loss
 
 NUM_ITEMS = 13
 QUICK = {
@@ -77,3 +81,22 @@ def typed_data(num_users: int = 40) -> PreparedData:
     kind = np.random.default_rng(7).choice(3, data.log.num_events, p=[0.55, 0.3, 0.15])
     log = replace(data.log, event_type=kind.astype(np.int64))
     return replace(data, log=log, event_types=TYPES)
+
+
+def check_fused_equals_plain(
+    objective: Objective, model: InterestModel, batch: TrainingBatch
+) -> None:
+    """See that the objective and the plain loss of one user agree, with all their gradients."""
+    parameters = trainable(objective, model)
+    leaves = list(parameters.values())
+    torch.manual_seed(1)  # which events a masked-item encoder hides
+    fused = objective(model, batch)[0].total
+    torch.manual_seed(1)
+    plain = user_loss(objective, model, parameters, batch)
+    torch.testing.assert_close(fused, plain, rtol=1e-9, atol=1e-9)
+    found = torch.autograd.grad(fused, leaves, allow_unused=True)
+    wanted = torch.autograd.grad(plain, leaves, allow_unused=True)
+    for name, left, right in zip(parameters, found, wanted, strict=True):
+        assert (left is None) == (right is None), name
+        if left is not None:
+            torch.testing.assert_close(left, right, rtol=1e-9, atol=1e-9, msg=name)

@@ -18,6 +18,8 @@ from penchant.packed import PackedEvents
 from penchant.sequences.loader import TrainingLoader
 from penchant.training.objective import LabelRule, Objective, trainable, user_loss
 
+from .small import check_fused_equals_plain
+
 
 def log_of(histories: list[list[int]]) -> LogArrays:
     items = np.array([item for history in histories for item in history])
@@ -47,19 +49,7 @@ def test_the_fused_objective_equals_the_plain_loss_of_one_user(encoder: str, sha
         torch.nn.init.normal_(parameter, std=0.4)
     objective = Objective(losses.build("full_softmax", {}), 8, 0.3, share).double()
     [batch] = TrainingLoader(log_of([[3, 1, 4, 1, 5, 8, 2, 6]]), 99, 99, seed=0).epoch(0)
-    parameters = trainable(objective, model)
-    leaves = list(parameters.values())
-    torch.manual_seed(1)  # which events a masked-item encoder hides
-    fused = objective(model, batch)[0].total
-    torch.manual_seed(1)
-    plain = user_loss(objective, model, parameters, batch)
-    torch.testing.assert_close(fused, plain, rtol=1e-9, atol=1e-9)
-    found = torch.autograd.grad(fused, leaves, allow_unused=True)
-    wanted = torch.autograd.grad(plain, leaves, allow_unused=True)
-    for name, left, right in zip(parameters, found, wanted, strict=True):
-        assert (left is None) == (right is None), name
-        if left is not None:
-            torch.testing.assert_close(left, right, rtol=1e-9, atol=1e-9, msg=name)
+    check_fused_equals_plain(objective, model, batch)
 
 
 def test_the_binary_objective_equals_its_plain_twin() -> None:

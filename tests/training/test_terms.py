@@ -19,7 +19,9 @@ from penchant.model import InterestModel, Query
 from penchant.sequences.loader import TrainingBatch, TrainingLoader
 from penchant.sequences.packing import pack
 from penchant.sequences.roles import EventRoles
-from penchant.training.objective import Objective, Term, trainable, user_loss
+from penchant.training.objective import Objective, Term
+
+from .small import check_fused_equals_plain
 
 WIDTH, NUM_ITEMS = 8, 9
 VIEW, BUY, SKIP = 0, 1, 2
@@ -79,19 +81,7 @@ MIXED = log_of([SKIP, VIEW, BUY, SKIP, VIEW, VIEW, BUY, BUY, SKIP, VIEW])
 def test_the_fused_objective_equals_the_plain_loss_of_one_user(encoder: str, value: bool) -> None:
     model, objective = build(("click", "buy"), value, encoder), objective_of(TERMS, 0.3)
     batch = batch_of(MIXED, CLICKS_AND_BUYS)
-    parameters = trainable(objective, model)
-    leaves = list(parameters.values())
-    torch.manual_seed(1)  # which events a masked-item encoder hides
-    fused = objective(model, batch)[0].total
-    torch.manual_seed(1)
-    plain = user_loss(objective, model, parameters, batch)
-    torch.testing.assert_close(fused, plain, rtol=1e-9, atol=1e-9)
-    found = torch.autograd.grad(fused, leaves, allow_unused=True)
-    wanted = torch.autograd.grad(plain, leaves, allow_unused=True)
-    for name, left, right in zip(parameters, found, wanted, strict=True):
-        assert (left is None) == (right is None), name
-        if left is not None:
-            torch.testing.assert_close(left, right, rtol=1e-9, atol=1e-9, msg=name)
+    check_fused_equals_plain(objective, model, batch)
 
 
 def test_each_term_is_the_sum_over_its_targets_by_their_expected_number() -> None:

@@ -150,14 +150,9 @@ def build_labels(config: Config, event_types: Sequence[str]) -> LabelRule:
     from penchant.heads import LabelRule
 
     settings, known = config.loss.settings, list(event_types)
-    for name in settings["taken_types"]:
-        if name not in known:
-            raise ConfigError(
-                f'loss.taken_types names "{name}", which no event has.', nearest(name, known)
-            )
-    return LabelRule(
-        settings["least_value"], tuple(known.index(name) for name in settings["taken_types"])
-    )
+    taken = settings["taken_types"]
+    _check_known("loss.taken_types", taken, known)
+    return LabelRule(settings["least_value"], tuple(known.index(name) for name in taken))
 
 
 def build_roles(config: Config, event_types: Sequence[str]) -> EventRoles:
@@ -195,11 +190,7 @@ def build_roles(config: Config, event_types: Sequence[str]) -> EventRoles:
         **{f"objectives.{name}.types": entry.types for name, entry in config.objectives.items()},
     }
     for setting, types in named.items():
-        for name in types:
-            if name not in known:
-                raise ConfigError(
-                    f'{setting} names "{name}", which no event has.', nearest(name, known)
-                )
+        _check_known(setting, types, known)
     targets = [entry.types for entry in config.objectives.values()] or [events.target_types]
     return EventRoles(
         history_types=_indices(events.history_types, known),
@@ -229,6 +220,14 @@ def told_roles(config: Config, objective: str | None = None) -> dict[str, Any]:
     }
     told: dict[str, Any] = {"objective": name} if name else {}
     return told | {role: list(names) for role, names in types.items() if names}
+
+
+def _check_known(setting: str, types: Sequence[str], known: list[str]) -> None:
+    for name in types:
+        if name not in known:
+            raise ConfigError(
+                f'{setting} names "{name}", which no event has.', nearest(name, known)
+            )
 
 
 def _indices(types: Sequence[str], known: list[str]) -> tuple[int, ...] | None:

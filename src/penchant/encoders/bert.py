@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from penchant.encoders.band import dense_rows
 from penchant.encoders.base import encoders
 from penchant.encoders.self_attention import Places, SoftmaxAttention, ages, turns_of
+from penchant.encoders.starting import last_norm
 from penchant.encoders.transformer import PlainBlock
 from penchant.encoders.window import MaskedItemEncoder
 from penchant.errors import ConfigError
@@ -87,9 +88,7 @@ class BertEncoder(MaskedItemEncoder):
             return PlainBlock(attention, feed_forward, num_layers, dropout_rate)
 
         self.layers = nn.ModuleList(layer() for _ in range(num_layers))
-        self.norm = nn.LayerNorm(width)
-        # Scores start near zero: at a norm of sqrt(D) a vector would above all name its own item.
-        nn.init.constant_(self.norm.weight, width**-0.5)
+        self.norm = last_norm(width)
 
     @property
     def reach(self) -> int:

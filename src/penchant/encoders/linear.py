@@ -19,7 +19,7 @@ from penchant.clock import ElapsedTime
 from penchant.dropout import dropout
 from penchant.encoders.base import SequenceEncoder, encoders
 from penchant.encoders.gated_scan import GatedRows, gated_scan, gated_step
-from penchant.encoders.starting import start_small
+from penchant.encoders.starting import last_norm, start_small
 from penchant.packed import PackedVectors, last_rows
 
 GREATEST_DECAY = 20.0
@@ -169,9 +169,7 @@ class LinearEncoder(SequenceEncoder):
         )
         for layer in self._layers():
             start_small([layer.leave, layer.narrow], num_layers)
-        self.norm = nn.LayerNorm(width)
-        # Scores start near zero: with a norm of sqrt(D) a vector would first of all name its item.
-        nn.init.constant_(self.norm.weight, width**-0.5)
+        self.norm = last_norm(width)
 
     def initial_state(self, num_users: int) -> LinearState:
         """Return zeros."""

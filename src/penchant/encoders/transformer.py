@@ -24,7 +24,7 @@ from penchant.encoders.self_attention import (
     gap_buckets,
     turns_of,
 )
-from penchant.encoders.starting import start_small
+from penchant.encoders.starting import last_norm, start_small
 from penchant.encoders.window import WindowEncoder
 from penchant.errors import ConfigError
 from penchant.packed import PackedVectors
@@ -217,9 +217,7 @@ class TransformerEncoder(WindowEncoder):
             return _block(block)(softmax, feed_forward, num_layers, dropout_rate)
 
         self.layers = nn.ModuleList(layer() for _ in range(num_layers))
-        self.norm = nn.LayerNorm(width)
-        # Scores start near zero: at a norm of sqrt(D) a vector would above all name its own item.
-        nn.init.constant_(self.norm.weight, width**-0.5)
+        self.norm = last_norm(width)
 
     @property
     def reach(self) -> int:

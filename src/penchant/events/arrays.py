@@ -92,8 +92,7 @@ class LogArrays:
         """Return the histories of the given users (indices), in that order."""
         lengths = self.lengths[users]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        rows = np.repeat(self.offsets[users] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return self.take(rows, offsets)
+        return self.take(ranges(self.offsets[users], lengths)[1], offsets)
 
     def take(self, rows: np.ndarray, offsets: np.ndarray) -> LogArrays:
         """Return rows, by index or by mask, as the histories that `offsets` cut them into."""
@@ -110,3 +109,17 @@ class LogArrays:
     def train(self) -> LogArrays:
         """The training part with known items: all that a model or a baseline may be fitted on."""
         return self.where((self.part == Part.TRAIN) & (self.item_index >= 0))
+
+
+def ranges(start: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the owner and the value of the integers from each start on, so many of each.
+
+    Examples
+    --------
+    >>> owner, value = ranges(np.array([7, 3, 0]), np.array([2, 0, 3]))
+    >>> owner.tolist(), value.tolist()
+    ([0, 0, 2, 2, 2], [7, 8, 0, 1, 2])
+    """
+    owner = np.repeat(np.arange(len(size)), size)
+    before = np.cumsum(size) - size
+    return owner, np.arange(len(owner)) + (start - before)[owner]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from penchant.errors import InputError
-from penchant.events.arrays import LogArrays
+from penchant.events.arrays import LogArrays, ranges
 from penchant.packed import NO_TIME, PackedEvents
 from penchant.seeds import stream
 from penchant.sequences.roles import EventRoles
@@ -189,7 +189,7 @@ class TrainingLoader:
         left = self._dropped[users] + self._num_inputs[users] - before
         lengths = np.clip(left, 0, self._window_length[users])
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        row = torch.from_numpy(_ranges(self._first_row[users] + before, lengths))
+        row = torch.from_numpy(ranges(self._first_row[users] + before, lengths)[1])
         is_shown = torch.from_numpy(hide.random(len(users)) >= self.drop_time_share)
         target, user, after = self._targets_of(users, before, lengths, with_first=number == 0)
         target_row = np.where(after > 0, offsets[user] + after - before[user] - 1, -1)
@@ -226,14 +226,13 @@ class TrainingLoader:
         if with_first:
             nothing = np.where(self._dropped[users] == 0, self._place[users], 0)
             found.append(self._between(nothing, nothing + (self._dropped[users] == 0)))
-        target, user = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        user, target = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return target, user, self._targets.num_before[target]
 
     def _between(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the targets at places from `low` to before `high` of each user, and whose."""
+        """Return whose, and which, the targets at places from `low` to before `high` are."""
         start = np.searchsorted(self._target_place, low)
-        size = np.searchsorted(self._target_place, high) - start
-        return _ranges(start, size), np.repeat(np.arange(len(size)), size)
+        return ranges(start, np.searchsorted(self._target_place, high) - start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,12 +265,6 @@ def _check_not_empty(log: LogArrays, targets: TrainingTargets) -> None:
             f"the training part must hold targets but none of {log.num_events:,} events is one.",
             "Set events.target_types and events.type_weights to types that it has.",
         )
-
-
-def _ranges(start: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Return the integers from each start on, so many of each, end to end."""
-    ends = np.cumsum(size)
-    return np.repeat(start - (ends - size), size) + np.arange(size.sum())
 
 
 def _cut(sizes: np.ndarray, most: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from penchant.errors import ShapeError
+from penchant.events.arrays import ranges
 from penchant.sequences.targets import TargetBlock
 
 BLOCK_CELLS: Final = 2**23
@@ -93,7 +94,7 @@ def seen_items(block: TargetBlock, event_types: Collection[int] | None = None) -
     first_rows = candidates[first]  # the row at which a user meets an item for the first time
     rows = np.sort(first_rows)
     low, high = np.searchsorted(rows, block.starts), np.searchsorted(rows, block.rows)
-    target, pair = _ranges(low, high)
+    target, pair = ranges(low, high - low)
     return Seen(target, log.item_index[rows[pair]], _met_before(block, key, keys, first_rows))
 
 
@@ -106,14 +107,6 @@ def _met_before(
     wanted = key[block.rows]
     place = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
     return (keys[place] == wanted) & (first_rows[place] < block.rows) & (block.items >= 0)
-
-
-def _ranges(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the owner and the value of every integer in the ranges `low` to `high`, end to end."""
-    lengths = high - low
-    owner = np.repeat(np.arange(len(low)), lengths)
-    start = np.cumsum(lengths) - lengths
-    return owner, np.arange(len(owner)) - start[owner] + low[owner]
 
 
 def ranks(
@@ -227,7 +220,7 @@ def cut_block(
         rows = block.rows[chosen]
         ends = np.maximum.reduceat(rows, first) + 1  # the row after each user's last target
         begins = block.log.offsets[users]
-        keep = _ranges(begins, ends)[1]
+        keep = ranges(begins, ends - begins)[1]
         offsets = np.concatenate([[0], np.cumsum(ends - begins)]).astype(np.int64)
         yield TargetBlock(
             block.log.take(keep, offsets),

@@ -77,8 +77,8 @@ class EventRoles:
         """
         if not self.target_weights:
             return log
-        is_other = (log.part != Part.TRAIN) & ~self.is_target(log.event_type, objective)
-        return replace(log, part=np.where(is_other, NO_PART, log.part).astype(log.part.dtype))
+        only = self.only_targets(log, objective)
+        return replace(log, part=np.where(log.part == Part.TRAIN, log.part, only.part))
 
     def only_targets(self, log: LogArrays, objective: int = 0) -> LogArrays:
         """Return a log all of whose parts hold targets of an objective only."""

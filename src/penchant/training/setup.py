@@ -43,30 +43,29 @@ def fit_inputs(model: InterestModel, log: LogArrays, roles: EventRoles = EventRo
     is_later = np.ones(history.num_events, dtype=bool)
     is_later[history.offsets[:-1][history.lengths > 0]] = False
     later = np.flatnonzero(is_later)
-    _fit_range(model, history.time_ms[later - 1], history.time_ms[later])
+    _fit_range(model, ElapsedTime, history.time_ms[later - 1], history.time_ms[later])
     is_long = history.lengths > 1
     first, last = history.offsets[:-1][is_long], history.offsets[1:][is_long] - 1
-    _fit_spans(model, history.time_ms[first], history.time_ms[last])
+    _fit_range(model, PairBias, history.time_ms[first], history.time_ms[last])
     is_warm = targets.num_before > 0
     before = np.repeat(history.offsets[:-1], targets.lengths) + targets.num_before - 1
     for readout in (model.readout_layers, *model.other_readouts):
         asked_ms = log.time_ms[targets.row[is_warm]]
-        _fit_range(readout, history.time_ms[before[is_warm]], asked_ms)
+        _fit_range(readout, ElapsedTime, history.time_ms[before[is_warm]], asked_ms)
     if model.value is not None:
         model.value.fit(torch.as_tensor(log.value[roles.is_target(log.event_type)]))
 
 
-def _fit_spans(model: InterestModel, first_ms: np.ndarray, last_ms: np.ndarray) -> None:
-    spans = elapsed_between(torch.as_tensor(first_ms), torch.as_tensor(last_ms))
-    for part in model.modules():
-        if isinstance(part, PairBias) and len(spans):
-            part.fit_range(spans)
-
-
-def _fit_range(module: nn.Module, before_ms: np.ndarray, after_ms: np.ndarray) -> None:
+def _fit_range(
+    module: nn.Module,
+    kind: type[ElapsedTime] | type[PairBias],
+    before_ms: np.ndarray,
+    after_ms: np.ndarray,
+) -> None:
+    """Let the parts of a kind remember the shortest and longest of some gaps."""
     gaps = elapsed_between(torch.as_tensor(before_ms), torch.as_tensor(after_ms))
     for part in module.modules():
-        if isinstance(part, ElapsedTime):
+        if isinstance(part, kind) and len(gaps):
             part.fit_range(gaps)
 
 
