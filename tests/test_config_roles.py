@@ -81,6 +81,11 @@ def test_values_that_weigh_are_a_role():
     assert build_roles(config, TYPES) == EventRoles(value_as_weight=True, log_value=True)
 
 
+def test_a_half_life_is_told_in_days():
+    config = load("events.half_life_days=0.5")
+    assert build_roles(config, TYPES) == EventRoles(half_life_ms=12 * 3_600_000)
+
+
 def test_a_report_is_told_what_was_chosen(shop):
     assert told_roles(load(name=shop), "buy") == {
         "objective": "buy",

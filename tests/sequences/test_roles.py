@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from penchant.errors import InputError
-from penchant.events.arrays import NO_PART, LogArrays, Part
+from penchant.events.arrays import NO_PART, NO_TIME, LogArrays, Part
 from penchant.sequences.roles import EventRoles
 
 VIEW, BUY, SKIP = 0, 1, 2
@@ -82,6 +84,24 @@ def test_a_value_of_what_is_no_target_does_no_harm() -> None:
     log = log_of([BUY, VIEW], [3.0, -9.0])
     found = EventRoles(target_weights=SHOP[:1], value_as_weight=True).weights(log)
     assert found[:, 0].tolist() == [1, 0]
+
+
+def timed(log: LogArrays, time_ms: list[int]) -> LogArrays:
+    return replace(log, time_ms=np.array(time_ms))
+
+
+def test_a_target_counts_half_as_much_for_every_half_life_before_the_last_event() -> None:
+    log = timed(log_of([BUY, SKIP, BUY, VIEW, BUY]), [1_000, 1_500, 3_000, 4_000, 5_000])
+    found = EventRoles(target_weights=SHOP[:1], half_life_ms=2_000).weights(log)
+    plain = np.array([0.25, 0.5, 1.0])
+    assert found[[0, 2, 4], 0] == pytest.approx(plain / plain.mean())
+    assert found[[1, 3], 0].tolist() == [-0.5, 0]
+
+
+def test_a_target_without_a_time_cannot_fade() -> None:
+    log = timed(log_of([BUY, BUY, BUY]), [7, NO_TIME, 9])
+    with pytest.raises(InputError, match="every training event, but 1 of 3 have none"):
+        EventRoles(half_life_ms=2).weights(log)
 
 
 def test_other_events_of_later_parts_are_no_targets_and_stay_history() -> None:

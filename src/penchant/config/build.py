@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from penchant.config.parts import CHOSEN_BY_SIZE, Part, build, member, schema
@@ -198,6 +199,7 @@ def build_roles(config: Config, event_types: Sequence[str]) -> EventRoles:
         target_weights=_weights(targets, events, known),
         value_as_weight=events.value_as == "weight",
         log_value=events.log_value,
+        half_life_ms=timedelta(days=events.half_life_days) / timedelta(milliseconds=1),
     )
 
 

@@ -43,6 +43,9 @@ class EventSettings(Settings):
     mean of the training part; a target without a value counts 1. "target" predicts the value beside
     the item; its squared error, in standard deviations, counts `value_weight`. `log_value` takes
     the logarithm of 1 + value first.
+
+    With `half_life_days` above 0 a target counts half as much for every so many days that it lies
+    before the end of the training part, so that what was wanted long ago says less about now.
     """
 
     history_types: Types = ()
@@ -53,6 +56,7 @@ class EventSettings(Settings):
     value_as: Literal["none", "weight", "target"] = "none"
     value_weight: float = Field(1.0, gt=0)
     log_value: bool = False
+    half_life_days: float = Field(0.0, ge=0)
 
 
 class NamedObjective(Settings):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from penchant.errors import InputError
-from penchant.events.arrays import NO_PART, LogArrays, Part
+from penchant.events.arrays import NO_PART, NO_TIME, LogArrays, Part
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,9 @@ class EventRoles:
         A target counts as much as its value, relative to the mean of the training part.
     log_value
         Take the logarithm of 1 + value first.
+    half_life_ms
+        A target counts half as much for every so much time that it lies before the last training
+        event; 0 for no such fading.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class EventRoles:
     target_weights: tuple[tuple[float, ...], ...] = ()
     value_as_weight: bool = False
     log_value: bool = False
+    half_life_ms: float = 0.0
 
     @property
     def num_objectives(self) -> int:
@@ -93,7 +97,8 @@ class EventRoles:
         Raises
         ------
         InputError
-            When values are to be weights and some are below 0, or none is above.
+            When values are to be weights and some are below 0, or none is above; when targets
+            are to fade with their age and some have no time.
         """
         if not self.target_weights:
             weight = np.ones((log.num_events, 1))
@@ -102,6 +107,8 @@ class EventRoles:
         is_target = weight > 0
         if self.value_as_weight:
             weight = np.where(is_target, weight * self._value_weights(log, is_target), weight)
+        if self.half_life_ms:
+            weight = np.where(is_target, weight * self._recency_weights(log), weight)
         total = np.where(is_target, weight, 0).sum(0)
         mean = total / np.maximum(is_target.sum(0), 1)
         return np.where(is_target, weight / np.where(mean > 0, mean, 1), weight)
@@ -127,6 +134,18 @@ class EventRoles:
                 'Set events.value_as="none".',
             )
         return np.where(known, value / mean, 1.0)[:, None]
+
+    def _recency_weights(self, log: LogArrays) -> np.ndarray:
+        """Return (N, 1) what events count by their age at the end of the log; 1 for the last."""
+        num_unknown = int((log.time_ms == NO_TIME).sum())
+        if num_unknown:
+            raise InputError(
+                f"Targets that fade with their age need the time of every training event, but "
+                f"{num_unknown} of {log.num_events} have none.",
+                "Set events.half_life_days=0.",
+            )
+        age_ms = log.time_ms.max(initial=0) - log.time_ms
+        return np.exp2(-age_ms / self.half_life_ms)[:, None]
 
 
 def _among(event_type: np.ndarray, types: Sequence[int] | None) -> np.ndarray:
