@@ -199,7 +199,7 @@ def test_the_same_seed_gives_the_same_report():
     assert first.to_dict() == second.to_dict()
 
 
-def test_the_first_users_can_be_taken_alone():
+def test_a_part_of_the_users_can_be_taken_alone():
     report = evaluate({"down": DOWN}, DATA, max_users=1)
     assert (report.num_users, report.num_targets) == (1, 2)
 

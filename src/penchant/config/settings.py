@@ -82,10 +82,11 @@ class TrainingSettings(Settings):
     windows lose their times, so that bare lists of items are learned too. The best epoch by
     `metric` on the validation part is kept (`ndcg@10` unless another is named, `auc` where head and
     loss are binary); after `patience` epochs without a better one the training ends. `schedule`
-    says what follows after `warmup_steps`. `validation_users`, `num_threads`, `checkpoint_minutes`
-    and `max_minutes` mean no limit, torch's own choice, none within an epoch, and no limit when
-    they are 0. `optimizer` is `adamw`; `sparse_adamw`, which comes to the same with the work of
-    the items that a step used; or `auto`: the latter for a loss that samples a large catalogue.
+    says what follows after `warmup_steps`. `validation_users` are drawn by chance, always the same
+    ones. It, `num_threads`, `checkpoint_minutes` and `max_minutes` mean no limit, torch's own
+    choice, none within an epoch, and no limit when they are 0. `optimizer` is `adamw`;
+    `sparse_adamw`, which comes to the same with the work of the items that a step used; or `auto`:
+    the latter for a loss that samples a large catalogue.
     """
 
     optimizer: Literal["auto", "adamw", "sparse_adamw"] = "auto"

@@ -78,7 +78,7 @@ def binary_targets(
     block_events
         Events folded at a time.
     max_users
-        Take the first users only.
+        Take only so many users, drawn by chance, always the same ones.
 
     Raises
     ------

@@ -84,7 +84,7 @@ def evaluate(
     variants
         The ranker in question under another setting, reported apart from the baselines.
     max_users
-        Take the first users only.
+        Take only so many users, drawn by chance, always the same ones.
     num_draws
         Bootstrap samples; 0 leaves the intervals out.
     seed

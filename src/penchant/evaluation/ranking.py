@@ -133,7 +133,7 @@ def rank_targets(
     seen_event_types
         Which event types make an item seen; all when None.
     max_users
-        Rank the targets of the first users only.
+        Take only so many users, drawn by chance, always the same ones.
     progress
         Called after each piece.
 

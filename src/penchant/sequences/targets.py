@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from penchant.events.arrays import LogArrays, Part
+from penchant.seeds import stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ def target_blocks(
     block_events
         Rows of history a block may hold; a longer user makes a block alone.
     max_users
-        Take the first users that have targets only.
+        Take only so many of the users that have targets, by chance, and always the same ones: the
+        first of a file may be unlike the others.
 
     Examples
     --------
@@ -97,7 +99,7 @@ def target_blocks(
     row = np.arange(log.num_events)
     ends = np.zeros(log.num_users, dtype=np.int64)  # row after the last target of each user
     np.maximum.at(ends, log.user[is_target], row[is_target] + 1)
-    users = np.flatnonzero(ends > 0)[:max_users]
+    users = _some(np.flatnonzero(ends > 0), max_users)
     sizes = (ends - log.offsets[:-1])[users]
     block_of = (np.cumsum(sizes) - sizes) // block_events
     for block in np.unique(block_of):
@@ -108,3 +110,9 @@ def target_blocks(
         )
         kept = whole.where(keep)
         yield TargetBlock(kept, chosen, np.flatnonzero(kept.part == part))
+
+
+def _some(users: np.ndarray, max_users: int | None) -> np.ndarray:
+    if max_users is None or len(users) <= max_users:
+        return users
+    return np.sort(stream(0, "users of targets").choice(users, max_users, replace=False))
