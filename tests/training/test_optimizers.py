@@ -12,6 +12,7 @@ from penchant.training.optimizers import (
     learning_rate,
     optimizer_tensors,
     restore_optimizer,
+    set_learning_rate,
     settle,
 )
 
@@ -29,6 +30,37 @@ def test_only_matrices_that_are_no_embeddings_decay():
     assert (decaying["weight_decay"], other["weight_decay"]) == (0.3, 0.0)
     assert [id(each) for each in decaying["params"]] == [id(parts["map"].weight)]
     assert len(other["params"]) == 1 + 1 + 2
+
+
+def test_item_vectors_learn_at_a_multiple_of_the_rate():
+    items = IdentityItems(num_items=5, width=4)
+    parts = nn.ModuleDict({"of_items": items, "map": nn.Linear(4, 2), "rest": nn.Embedding(3, 4)})
+    optimizer = build_optimizer(parts, TrainingSettings(learning_rate=0.1, item_rate=8))
+    set_learning_rate(optimizer, 0.01)
+    rates = {
+        id(parameter): group["lr"]
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert rates.pop(id(items.vectors.weight)) == pytest.approx(0.08)
+    assert len(rates) == 3
+    assert set(rates.values()) == {0.01}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sparse_adamw"])
+def test_a_first_step_moves_item_vectors_so_many_times_as_far(optimizer):
+    moved = []
+    for item_rate in (1.0, 4.0):
+        torch.manual_seed(3)
+        items = IdentityItems(num_items=5, width=4)
+        before = items.vectors.weight.detach().clone()
+        settings = TrainingSettings(optimizer=optimizer, item_rate=item_rate, weight_decay=0)
+        stepper = build_optimizer(items, settings)
+        items(torch.tensor([0, 3])).square().sum().backward()
+        stepper.step()
+        moved.append((items.vectors.weight - before).detach())
+    assert moved[0].abs().max() > 0
+    assert moved[1] == pytest.approx(4 * moved[0], abs=1e-7)
 
 
 def test_warm_up_rises_in_a_line_to_the_peak():

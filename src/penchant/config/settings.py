@@ -86,11 +86,13 @@ class TrainingSettings(Settings):
     ones. It, `num_threads`, `checkpoint_minutes` and `max_minutes` mean no limit, torch's own
     choice, none within an epoch, and no limit when they are 0. `optimizer` is `adamw`;
     `sparse_adamw`, which comes to the same with the work of the items that a step used; or `auto`:
-    the latter for a loss that samples a large catalogue.
+    the latter for a loss that samples a large catalogue. The vectors of items learn at `item_rate`
+    times the `learning_rate`: more than 1 where most items have few events.
     """
 
     optimizer: Literal["auto", "adamw", "sparse_adamw"] = "auto"
     learning_rate: float = Field(1e-3, gt=0)
+    item_rate: float = Field(1.0, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     batch_events: int = Field(0, ge=0)
     window: int = Field(200, ge=2)

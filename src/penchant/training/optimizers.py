@@ -20,25 +20,38 @@ def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim
     Notes
     -----
     An item vector gets a gradient only through its own events, so decay would pull rare items to
-    zero faster than their events can push back. With `sparse_adamw` the parts of the model that
-    have rows of items are told to give gradients of the rows they used alone.
+    zero faster than their events can push back. Item vectors learn `item_rate` times as fast as the
+    rest: Adam moves a number by about its rate whatever its gradient, and of the vector of an item
+    with few events that move must soon outgrow the chance it started from. With `sparse_adamw` the
+    parts of the model that have rows of items are told to give gradients of the rows they used
+    alone.
 
     References
     ----------
     I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
     """
-    decaying: list[nn.Parameter] = []
-    other: list[nn.Parameter] = []
+    of_items = {id(parameter) for parameter in _item_vectors(model)}
+    # Checkpoints count parameters in this order.
+    kinds: dict[tuple[bool, float], list[nn.Parameter]] = {(True, 1.0): [], (False, 1.0): []}
     for parameter, decays in _parameters(model):
-        (decaying if decays else other).append(parameter)
+        rate = settings.item_rate if id(parameter) in of_items else 1.0
+        kinds.setdefault((decays, rate), []).append(parameter)
     groups = [
-        {"params": decaying, "weight_decay": settings.weight_decay},
-        {"params": other, "weight_decay": 0.0},
+        {"params": held, "weight_decay": settings.weight_decay * decays, "rate": rate}
+        for (decays, rate), held in kinds.items()
+        if held
     ]
     form = SparseAdamW if settings.optimizer == "sparse_adamw" else torch.optim.AdamW
-    optimizer = form([group for group in groups if group["params"]], lr=settings.learning_rate)
+    optimizer = form(groups, lr=settings.learning_rate)
+    set_learning_rate(optimizer, settings.learning_rate)
     keep_rows(model, optimizer.refresh if isinstance(optimizer, SparseAdamW) else None)
     return optimizer
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let every group learn at its own multiple of a rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
 
 
 def keep_rows(model: nn.Module, refresh: Callable[[Tensor, Tensor], None] | None) -> None:
@@ -73,6 +86,15 @@ def clip_gradients(parameters: Iterable[nn.Parameter], most: float) -> Tensor:
     for each in numbers:
         each.mul_((most / (norm + 1e-6)).clamp(max=1))
     return norm
+
+
+def _item_vectors(model: nn.Module) -> Iterator[nn.Parameter]:
+    """Yield the vectors of items and of their attributes."""
+    for items in model.modules():
+        if isinstance(items, ItemEncoder):
+            for part in items.modules():
+                if isinstance(part, nn.Embedding | nn.EmbeddingBag):
+                    yield from part.parameters(recurse=False)
 
 
 def _parameters(model: nn.Module) -> Iterator[tuple[nn.Parameter, bool]]:

@@ -33,6 +33,7 @@ from penchant.training.optimizers import (
     learning_rate,
     optimizer_tensors,
     restore_optimizer,
+    set_learning_rate,
     settle,
 )
 from penchant.training.position import EpochSums, Position
@@ -195,8 +196,7 @@ class Trainer:
         in_epoch = position.epoch.num_targets / self.loader.num_targets
         share_done = (position.num_epochs + in_epoch) / settings.num_epochs
         rate = learning_rate(settings, position.num_steps, share_done)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rate(self.optimizer, rate)
         return rate
 
     def _check(self, figures: dict[str, float]) -> None:
