@@ -27,7 +27,7 @@ def has_targets(data: PreparedData, config: Config) -> bool:
 
 
 def validate(model: InterestModel, data: PreparedData, config: Config) -> dict[str, float]:
-    """Return metrics over all validation targets, or over those of the first users.
+    """Return metrics over all validation targets, or over those of some users.
 
     Notes
     -----
