@@ -34,7 +34,7 @@ def recipes() -> tuple[Recipe, ...]:
     Examples
     --------
     >>> [recipe.name for recipe in recipes()]
-    ['default', 'ml-100k', 'ml-100k-likes', 'ml-1m', 'quickstart']
+    ['default', 'ml-100k', 'ml-100k-likes', 'ml-1m', 'ml-20m', 'quickstart']
     """
     found = []
     for entry in (resources.files("penchant") / "configs").iterdir():
