@@ -19,6 +19,7 @@ ALL: Final = -NO_TIME
 """A window that reaches back to the first event."""
 
 WINDOWS_MS: Final = (
+    *(minutes * HOUR_MS // 60 for minutes in (5, 15)),
     *(hours * HOUR_MS for hours in (1, 6, 24, 3 * 24, 7 * 24, 14 * 24, 30 * 24, 90 * 24)),
     ALL,
 )
