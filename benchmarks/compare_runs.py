@@ -21,12 +21,13 @@ import torch
 from penchant.bundle import Bundle
 from penchant.config import build_roles
 from penchant.encoders import state_bytes
-from penchant.evaluation import Estimate, ModelRanker, bootstrap_mean, paired_difference
+from penchant.evaluation import ModelRanker, bootstrap_mean, paired_difference
 from penchant.evaluation.metrics import rank_metrics
 from penchant.evaluation.ranking import Ranking, rank_targets
 from penchant.evaluation.summary import missed
 from penchant.events import Part, PreparedData
 from penchant.training import Run
+from value_of_time import told
 
 METRICS = ("ndcg@10", "hit@10")
 SLICES = (("≤ 50", 0, 50), ("51–200", 51, 200), ("> 200", 201, sys.maxsize))
@@ -78,34 +79,29 @@ def common_data(runs: Sequence[Run]) -> PreparedData:
     return data
 
 
-def ranked(data: PreparedData, bundles: Mapping[str, list[Bundle]], part: Part) -> Ranking:
-    """Rank the targets of a part under every bundle, in one walk."""
+def ranked(
+    data: PreparedData, bundles: Mapping[str, list[Bundle]], part: Part
+) -> tuple[Ranking, np.ndarray]:
+    """Rank the targets of a part under every bundle, in one walk; with the events before each."""
     first = next(iter(bundles.values()))[0]
     roles = build_roles(first.config, data.event_types)
+    log = roles.with_targets(data.log)
     rankers = {
         f"{name} {place}": ModelRanker(bundle.model, roles=roles)
         for name, each in bundles.items()
         for place, bundle in enumerate(each)
     }
-    return rank_targets(
+    ranking = rank_targets(
         rankers,
-        roles.with_targets(data.log),
+        log,
         part,
         np.zeros(data.num_items),
         exclude_seen=first.config.evaluation.exclude_seen,
         seen_event_types=roles.seen_types,
     )
-
-
-def history_lengths(data: PreparedData, part: Part, user: np.ndarray) -> np.ndarray:
-    """Return (M,) events before each target; targets of a user stand in their order."""
-    log = data.log
-    rows = np.flatnonzero(log.part == part)
-    rows = rows[np.argsort(log.user[rows], kind="stable")]
-    place = np.argsort(user, kind="stable")
-    before = np.empty(len(user), dtype=np.int64)
-    before[place] = rows - log.offsets[log.user[rows]]
-    return before
+    row = np.flatnonzero(log.part == part)  # targets are ranked in the order of the log
+    assert (log.user[row] == ranking.user).all(), "every target is ranked once, in order"
+    return ranking, row - log.offsets[log.user[row]]
 
 
 def compared(
@@ -114,7 +110,7 @@ def compared(
     """Return the ways, and of each target the user and the events before it."""
     data = common_data([run for each in runs.values() for run in each])
     bundles = {name: [Bundle.load(run.bundle) for run in each] for name, each in runs.items()}
-    ranking = ranked(data, bundles, part)
+    ranking, before = ranked(data, bundles, part)
     kept = ~ranking.is_left_out
     metrics = [
         rank_metrics(missed(found.rank[kept], ranking.num_items), (10,))
@@ -126,7 +122,7 @@ def compared(
         values = {metric: np.stack([found[metric] for found in own]) for metric in METRICS}
         ways[name] = Way(bundles[name], [minutes_of(run) for run in each], values)
         start += len(each)
-    return ways, ranking.user[kept], history_lengths(data, part, ranking.user)[kept]
+    return ways, ranking.user[kept], before[kept]
 
 
 def sliced(before: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -135,11 +131,6 @@ def sliced(before: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         inside = (before >= low) & (before <= high)
         if inside.any():
             yield title, inside
-
-
-def told(estimate: Estimate, sign: str = "") -> str:
-    """Return a figure with its interval."""
-    return f"{estimate.value:{sign}.4f} [{estimate.low:{sign}.4f}, {estimate.high:{sign}.4f}]"
 
 
 def show(ways: Mapping[str, Way], user: np.ndarray, before: np.ndarray) -> None:
