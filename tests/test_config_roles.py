@@ -86,20 +86,6 @@ def test_a_half_life_is_told_in_days():
     assert build_roles(config, TYPES) == EventRoles(half_life_ms=12 * 3_600_000)
 
 
-def test_a_half_life_may_fall_from_a_first_one():
-    config = load("events.half_life_days=0.5", "events.first_half_life_days=2")
-    hour_ms = 3_600_000
-    assert build_roles(config, TYPES) == EventRoles(
-        half_life_ms=12 * hour_ms, first_half_life_ms=48 * hour_ms
-    )
-
-
-@pytest.mark.parametrize("last", ["0", "2", "3.5"])
-def test_a_half_life_that_does_not_fall_is_refused(last):
-    with pytest.raises(ConfigError, match=f"but they are 2 and {last}"):
-        load("events.first_half_life_days=2", f"events.half_life_days={last}")
-
-
 def test_a_report_is_told_what_was_chosen(shop):
     assert told_roles(load(name=shop), "buy") == {
         "objective": "buy",

@@ -233,12 +233,3 @@ def test_a_training_part_without_targets_is_refused() -> None:
     log = replace(log, event_type=np.zeros(5, dtype=np.int64))
     with pytest.raises(InputError, match="must hold targets but none of 5 events is one"):
         TrainingLoader(log, 5, 5, seed=0, roles=roles)
-
-
-def test_targets_count_by_the_half_life_of_their_epoch() -> None:
-    log = log_of([3, 4])
-    roles = EventRoles(half_life_ms=1_000.0, first_half_life_ms=4_000.0)
-    loader = TrainingLoader(log, 10, 100, seed=0, roles=roles, num_epochs=3)
-    for epoch, half_life in [(1, 2_000.0), (0, 4_000.0), (2, 1_000.0)]:  # in any order
-        fixed = EventRoles(half_life_ms=half_life)
-        assert gathered(list(loader.epoch(epoch))) == expected(log, fixed)

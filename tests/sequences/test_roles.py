@@ -98,17 +98,6 @@ def test_a_target_counts_half_as_much_for_every_half_life_before_the_last_event(
     assert found[[1, 3], 0].tolist() == [-0.5, 0]
 
 
-def test_the_half_life_falls_from_epoch_to_epoch_by_one_factor() -> None:
-    roles = EventRoles(half_life_ms=2.0, first_half_life_ms=128.0)
-    found = [roles.in_epoch(epoch, 4) for epoch in range(6)]
-    assert [each.half_life_ms for each in found] == pytest.approx([128, 32, 8, 2, 2, 2])
-    assert EventRoles(half_life_ms=2.0).in_epoch(1, 4) == EventRoles(half_life_ms=2.0)
-
-
-def test_a_training_of_one_epoch_has_the_first_half_life() -> None:
-    assert EventRoles(half_life_ms=2.0, first_half_life_ms=9.0).in_epoch(0, 1).half_life_ms == 9
-
-
 def test_a_target_without_a_time_cannot_fade() -> None:
     log = timed(log_of([BUY, BUY, BUY]), [7, NO_TIME, 9])
     with pytest.raises(InputError, match="every training event, but 1 of 3 have none"):

@@ -200,7 +200,6 @@ def build_roles(config: Config, event_types: Sequence[str]) -> EventRoles:
         value_as_weight=events.value_as == "weight",
         log_value=events.log_value,
         half_life_ms=timedelta(days=events.half_life_days) / timedelta(milliseconds=1),
-        first_half_life_ms=timedelta(days=events.first_half_life_days) / timedelta(milliseconds=1),
     )
 
 

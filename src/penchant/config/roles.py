@@ -17,15 +17,9 @@ def check_roles(
     Raises
     ------
     ConfigError
-        When a type is both target and negative, targets are named twice over, a half-life falls to
-        none, or a name of an objective could not stand in a file.
+        When a type is both target and negative, targets are named twice over, or a name of an
+        objective could not stand in a file.
     """
-    if events.first_half_life_days and not 0 < events.half_life_days < events.first_half_life_days:
-        raise ConfigError(
-            "events.first_half_life_days must be above an events.half_life_days that is above 0, "
-            f"but they are {events.first_half_life_days:g} and {events.half_life_days:g}.",
-            "Set events.half_life_days to what the last epoch is to have.",
-        )
     if objectives and events.target_types:
         raise ConfigError(
             "Targets must be named by events.target_types or by objectives, but are by both.",

@@ -46,8 +46,6 @@ class EventSettings(Settings):
 
     With `half_life_days` above 0 a target counts half as much for every so many days that it lies
     before the end of the training part, so that what was wanted long ago says less about now.
-    `first_half_life_days` is that of the first epoch; it then falls by the same factor from epoch
-    to epoch: what goes together is learned from all, what is wanted now from the last.
     """
 
     history_types: Types = ()
@@ -59,7 +57,6 @@ class EventSettings(Settings):
     value_weight: float = Field(1.0, gt=0)
     log_value: bool = False
     half_life_days: float = Field(0.0, ge=0)
-    first_half_life_days: float = Field(0.0, ge=0)
 
 
 class NamedObjective(Settings):

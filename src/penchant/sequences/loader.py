@@ -103,8 +103,6 @@ class TrainingLoader:
         Share of windows whose times are hidden, so that the model learns to do without.
     roles
         Which events are history and which are targets; all are both when left out.
-    num_epochs
-        Epochs of the training, over which roles may change what targets count.
 
     Raises
     ------
@@ -130,10 +128,8 @@ class TrainingLoader:
         max_windows: int = 0,
         drop_time_share: float = 0.0,
         roles: EventRoles = EventRoles(),
-        num_epochs: int = 1,
     ) -> None:
-        self._log, self._roles, self._num_epochs = log, roles, num_epochs
-        self._targets = targets = TrainingTargets.of(log, roles.in_epoch(0, num_epochs))
+        self._targets = targets = TrainingTargets.of(log, roles)
         _check_not_empty(log, targets)
         all_history = roles.history_types is None
         history = log if all_history else log.where(roles.is_history(log.event_type))
@@ -167,13 +163,12 @@ class TrainingLoader:
 
     def epoch(self, epoch: int) -> Iterator[TrainingBatch]:
         """Yield the batches of an epoch."""
-        weight = self._targets.weights_by(self._roles.in_epoch(epoch, self._num_epochs), self._log)
         order = stream(self.seed, "order", epoch)
         hide = stream(self.seed, "hidden times", epoch)
         for group in self._groups(order):
             for number in range(int(self._num_windows[group].max())):
                 still = group[self._num_windows[group] > number]
-                yield self._batch(still, number, hide, weight)
+                yield self._batch(still, number, hide)
 
     def _groups(self, order: np.random.Generator) -> Iterator[np.ndarray]:
         """Yield the users of successive batches, longest first within each."""
@@ -188,10 +183,8 @@ class TrainingLoader:
         for index in order.permutation(len(groups)):
             yield groups[index]
 
-    def _batch(
-        self, users: np.ndarray, number: int, hide: np.random.Generator, weight: np.ndarray
-    ) -> TrainingBatch:
-        """Return window `number` of each user; `weight` (T, O) is what targets count."""
+    def _batch(self, users: np.ndarray, number: int, hide: np.random.Generator) -> TrainingBatch:
+        """Return window `number` of each user."""
         before = self._dropped[users] + number * self._window_length[users]
         left = self._dropped[users] + self._num_inputs[users] - before
         lengths = np.clip(left, 0, self._window_length[users])
@@ -217,7 +210,7 @@ class TrainingLoader:
             columns.type[at],
             columns.value[at],
             torch.where(is_shown[torch.from_numpy(user)], columns.time_ms[at], NO_TIME),
-            torch.from_numpy(weight[target]),
+            torch.from_numpy(self._targets.weight[target]),
             carries=number > 0,
         )
 

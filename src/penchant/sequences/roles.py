@@ -34,9 +34,6 @@ class EventRoles:
     half_life_ms
         A target counts half as much for every so much time that it lies before the last training
         event; 0 for no such fading.
-    first_half_life_ms
-        The half-life of the first epoch, from which it falls to `half_life_ms` in the last, by the
-        same factor from epoch to epoch; 0 for one that stays.
 
     Examples
     --------
@@ -52,7 +49,6 @@ class EventRoles:
     value_as_weight: bool = False
     log_value: bool = False
     half_life_ms: float = 0.0
-    first_half_life_ms: float = 0.0
 
     @property
     def num_objectives(self) -> int:
@@ -77,21 +73,6 @@ class EventRoles:
         if not self.target_weights:
             return np.ones(len(event_type), dtype=bool)
         return np.array(self.target_weights[objective])[event_type] > 0
-
-    def in_epoch(self, epoch: int, num_epochs: int) -> EventRoles:
-        """Return the roles with the half-life of one of the epochs, counted from 0.
-
-        Examples
-        --------
-        >>> roles = EventRoles(half_life_ms=4, first_half_life_ms=100)
-        >>> [round(roles.in_epoch(epoch, 3).half_life_ms) for epoch in range(4)]
-        [100, 20, 4, 4]
-        """
-        first, last = self.first_half_life_ms, self.half_life_ms
-        if not first or not last:
-            return self
-        left = max(0.0, 1 - epoch / max(num_epochs - 1, 1))
-        return replace(self, half_life_ms=last * (first / last) ** left, first_half_life_ms=0.0)
 
     def with_targets(self, log: LogArrays, objective: int = 0) -> LogArrays:
         """Return a log whose validation and test parts hold targets of an objective only.

@@ -60,10 +60,6 @@ class TrainingTargets:
             np.concatenate([[0], np.cumsum(is_target)])[log.offsets].astype(np.int64),
         )
 
-    def weights_by(self, roles: EventRoles, log: LogArrays) -> np.ndarray:
-        """Return (T, O) float32 what the targets of a log count by other roles."""
-        return roles.weights(log)[self.row].astype(np.float32)
-
     @property
     def lengths(self) -> np.ndarray:
         """(U,) targets of each user."""

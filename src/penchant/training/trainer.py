@@ -90,7 +90,6 @@ class Trainer:
             settings.max_windows,
             settings.drop_time_share,
             build_roles(config, data.event_types),
-            settings.num_epochs,
         )
         self.validates = has_targets(data, config)
         is_loss = settings.metric in LOWER_IS_BETTER
