@@ -70,11 +70,11 @@ def minutes_of(run: Run) -> float:
 
 def common_data(runs: Sequence[Run]) -> PreparedData:
     """Return the data that all runs were trained on; ends the program where they differ."""
-    told = {run.manifest["data"]["fingerprint"] for run in runs}
-    if len(told) > 1:
+    fingerprints = {run.manifest["data"]["fingerprint"] for run in runs}
+    if len(fingerprints) > 1:
         sys.exit("These runs were trained on different data; compare runs of one.")
     data = PreparedData.load(runs[0].manifest["data"]["path"])
-    if data.fingerprint not in told:
+    if data.fingerprint not in fingerprints:
         sys.exit("The data of these runs has changed since they were trained; prepare it again.")
     return data
 

@@ -41,13 +41,13 @@ def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim
             "params": held,
             "weight_decay": settings.weight_decay * decays,
             "rate": rate,
-            "lr": settings.learning_rate * rate,
         }
         for (decays, rate), held in kinds.items()
         if held
     ]
     form = SparseAdamW if settings.optimizer == "sparse_adamw" else torch.optim.AdamW
-    optimizer = form(groups)
+    optimizer = form(groups, lr=settings.learning_rate)
+    set_learning_rate(optimizer, settings.learning_rate)
     keep_rows(model, optimizer.refresh if isinstance(optimizer, SparseAdamW) else None)
     return optimizer
 
