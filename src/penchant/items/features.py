@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -83,3 +84,50 @@ class FeatureTable(nn.Module):
         starts = sizes.cumsum(0) - sizes
         within = torch.arange(int(sizes.sum()), device=sizes.device)
         return self.bag_index[within + (first - starts).repeat_interleave(sizes)], starts
+
+
+class FeatureVectors(nn.Module):
+    """What attributes say, as vectors: learned, and a sum over the attributes.
+
+    Parameters
+    ----------
+    features
+        Attributes of I items, fitted on the training part.
+    width
+        Width D.
+
+    Notes
+    -----
+    A vector per category, the mean of the vectors of a bag (genres), a linear map of the numbers.
+    It starts at a tenth of the length that identities start with.
+
+    Relations
+    ---------
+    `forward(None)[i]` equals `forward([i])`.
+    """
+
+    def __init__(self, features: FeatureTable, width: int) -> None:
+        super().__init__()
+        self.features = features
+        self.categories = nn.ModuleList(
+            nn.Embedding(size, width) for size in features.cardinalities
+        )
+        self.bag = nn.Embedding(max(features.bag_size, 1), width)
+        self.numbers = nn.Linear(max(features.numeric.shape[1], 1), width, bias=False)
+        for part in (*self.categories, self.bag, self.numbers):
+            nn.init.normal_(part.weight, std=0.1 * width**-0.5)
+
+    def forward(self, item_index: Tensor | None) -> Tensor:
+        """Return (N, D) what attributes say of the items (N,), of all when None."""
+        table = self.features
+        every = torch.arange(len(table.bag_offsets), device=self.bag.weight.device)
+        rows = every if item_index is None else item_index
+        added = self.numbers.weight.new_zeros(len(rows), self.bag.embedding_dim)
+        for column, vectors in enumerate(self.categories):
+            added = added + vectors(table.categorical[rows, column])
+        if table.numeric.shape[1]:
+            added = added + self.numbers(table.numeric[rows].to(added.dtype))
+        if table.bag_size:
+            members, starts = table.bags() if item_index is None else table.bags_of(item_index)
+            added = added + F.embedding_bag(members, self.bag.weight, starts, mode="mean")
+        return added

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from penchant.items.base import ItemEncoder, item_encoders
-from penchant.items.features import FeatureTable
+from penchant.items.features import FeatureTable, FeatureVectors
 
 
 @item_encoders.register("identity")
@@ -57,40 +56,26 @@ class FeatureItems(IdentityItems):
 
     Notes
     -----
-    What the attributes add is a sum: a vector per category, the mean of the vectors of a bag
-    (genres), a linear map of the numbers. It starts small beside the identity.
+    What the attributes add starts small beside the identity.
     """
 
     def __init__(self, num_items: int, width: int, features: FeatureTable) -> None:
         super().__init__(num_items, width)
-        self.features = features
-        self.categories = nn.ModuleList(
-            nn.Embedding(size, width) for size in features.cardinalities
-        )
-        self.bag = nn.Embedding(max(features.bag_size, 1), width)
-        self.numbers = nn.Linear(max(features.numeric.shape[1], 1), width, bias=False)
-        for part in (*self.categories, self.bag, self.numbers):
-            nn.init.normal_(part.weight, std=0.1 * width**-0.5)
+        self.attributes = FeatureVectors(features, width)
+        self.register_load_state_dict_pre_hook(_renamed)
 
     def forward(self, item_index: Tensor) -> Tensor:
         """Return (N, D) vectors of the items (N,)."""
-        return self._identities(item_index) + self._attributes(item_index)
+        return self._identities(item_index) + self.attributes(item_index)
 
     def table(self) -> Tensor:
         """Return (I, D) vectors of all items."""
-        return self.vectors.weight + self._attributes(None)
+        return self.vectors.weight + self.attributes(None)
 
-    def _attributes(self, item_index: Tensor | None) -> Tensor:
-        """Return (N, D) what attributes add for the items, or for all of them."""
-        table = self.features
-        every = torch.arange(self.num_items, device=self.vectors.weight.device)
-        rows = every if item_index is None else item_index
-        added = self.numbers.weight.new_zeros(len(rows), self.bag.embedding_dim)
-        for column, vectors in enumerate(self.categories):
-            added = added + vectors(table.categorical[rows, column])
-        if table.numeric.shape[1]:
-            added = added + self.numbers(table.numeric[rows].to(added.dtype))
-        if table.bag_size:
-            members, starts = table.bags() if item_index is None else table.bags_of(item_index)
-            added = added + F.embedding_bag(members, self.bag.weight, starts, mode="mean")
-        return added
+
+def _renamed(_: nn.Module, state: dict[str, Tensor], prefix: str, *__: object) -> None:
+    """Find attributes where bundles of version 0.1.0 have them: beside the identities."""
+    for name in [name for name in state if name.startswith(prefix)]:
+        part = name.removeprefix(prefix)
+        if not part.startswith(("vectors.", "attributes.")):
+            state[f"{prefix}attributes.{part}"] = state.pop(name)

@@ -1,0 +1,49 @@
+"""What is known of items besides who took them: one source of vectors for each kind of knowledge.
+
+Sources are mixed by `MixtureItems`. They can speak of items that nobody has taken yet.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from penchant.items.features import FeatureTable
+
+
+class ContentSource(nn.Module, ABC):
+    """Vectors of the I items of a catalogue from one kind of knowledge.
+
+    Relations
+    ---------
+    `forward(None)[i]` equals `forward([i])`.
+    """
+
+    known: Tensor
+    """(I,) bool, the items of which anything is known."""
+
+    @abstractmethod
+    def forward(self, item_index: Tensor | None) -> Tensor:
+        """Return (N, D) vectors of the items (N,), of all when None; zeros where nothing is known."""
+
+
+@dataclass(frozen=True)
+class ItemContent:
+    """What there is to know about the I items of a catalogue.
+
+    Parameters
+    ----------
+    features
+        Their attributes.
+    text
+        (I, E) float32 vectors of their texts, zeros where there is no text.
+    graph
+        Their neighbours in a knowledge graph, as `penchant.items.GraphTable` takes them.
+    """
+
+    features: FeatureTable | None = None
+    text: Tensor | None = None
+    graph: Any = None
