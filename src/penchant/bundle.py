@@ -32,6 +32,7 @@ from penchant.events.directories import (
     write_json,
     writing_directory,
 )
+from penchant.items import ItemContent, TextTable
 from penchant.model import InterestModel
 
 FORMAT: Final = 1
@@ -163,7 +164,9 @@ class Bundle:
             item_counts = tensors.pop("item_counts").numpy()
             with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, and overwritten
                 features = encoder.transform(item_table)
-                model = build_model(config, item_table.height, len(event_types), features)
+                sizes = item_table.height, len(event_types)
+                content = _content_of(tensors, item_counts)
+                model = build_model(config, *sizes, features, content)
             model.load_state_dict(
                 {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
             )
@@ -218,6 +221,13 @@ def bundle_directory(path: str | os.PathLike[str]) -> Path:
             f"Finish it with: penchant train DATA --out {given} --resume",
         )
     return given / "bundle"
+
+
+def _content_of(tensors: dict[str, Tensor], item_counts: np.ndarray) -> ItemContent:
+    """Return content of the sizes that stored weights have, to read these into."""
+    turn = tensors.get("model.items.sources.text.turn")
+    text = None if turn is None else TextTable.blank(len(item_counts), *turn.shape)
+    return ItemContent(torch.as_tensor(item_counts), text)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

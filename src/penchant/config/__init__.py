@@ -11,7 +11,7 @@ from penchant.config.build import (
 )
 from penchant.config.parts import Part
 from penchant.config.recipes import Recipe, recipes
-from penchant.config.settings import EvaluationSettings, TrainingSettings
+from penchant.config.settings import EvaluationSettings, TextSettings, TrainingSettings
 from penchant.config.tree import Config
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "EvaluationSettings",
     "Part",
     "Recipe",
+    "TextSettings",
     "TrainingSettings",
     "build_labels",
     "build_loss",

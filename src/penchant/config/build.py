@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 
     from penchant.events.features import ItemFeatures
     from penchant.heads import LabelRule
+    from penchant.items import ItemContent
     from penchant.losses import Loss
     from penchant.model import InterestModel
     from penchant.sequences.roles import EventRoles
 
 
 def build_model(
-    config: Config, num_items: int, num_event_types: int, features: ItemFeatures | None = None
+    config: Config,
+    num_items: int,
+    num_event_types: int,
+    features: ItemFeatures | None = None,
+    content: ItemContent | None = None,
 ) -> InterestModel:
     """Build the model that a configuration describes, with fresh weights.
 
@@ -38,6 +43,8 @@ def build_model(
         Kinds of behaviour in the data.
     features
         Attributes of the items (`penchant.events.ItemFeatures`), for item encoders that read them.
+    content
+        What else there is to know about them, for a mixture; nothing, and no event, when left out.
 
     Raises
     ------
@@ -45,7 +52,7 @@ def build_model(
         When the parts do not go together, or attributes are asked for and there are none.
     """
     from penchant.interest import ValueReadout
-    from penchant.items import FeatureTable
+    from penchant.items import FeatureTable, ItemContent
     from penchant.model import InterestModel
 
     if config.items.kind == "features" and features is None:
@@ -53,11 +60,13 @@ def build_model(
             'items.kind "features" needs the attributes of the items, but none were given.',
             "Prepare the data with --items, or set items.kind=identity.",
         )
+    table = None if features is None else FeatureTable(features)
     sizes = {
         "width": config.width,
         "num_items": num_items,
         "num_event_types": num_event_types,
-        "features": None if features is None else FeatureTable(features),
+        "features": table,
+        "content": replace(content or ItemContent.empty(num_items), features=table),
     }
     learns_values = config.events.value_as == "target"
 

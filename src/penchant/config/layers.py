@@ -19,7 +19,7 @@ from penchant.errors import ConfigError
 from penchant.registry import nearest
 
 PREFIX: Final = "PENCHANT_"
-SECTIONS: Final = (*KINDS, "events", "training", "evaluation")
+SECTIONS: Final = (*KINDS, "events", "text", "training", "evaluation")
 OBJECTIVES: Final = "objectives"
 """The section whose members, each a section of its own, are named by whoever writes them."""
 
@@ -34,6 +34,7 @@ _EXAMPLES = {
     "readout": "query_time",
     "events": "target_types",
     "objectives": "NAME.types",
+    "text": "model",
     "training": "seed",
     "evaluation": "exclude_seen",
 }

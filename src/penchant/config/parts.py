@@ -33,7 +33,9 @@ KINDS: Final = {
 CHOSEN_BY_SIZE: Final = "auto"
 """The kind of loss that stands for another one, once the size of the catalogue is known."""
 
-SIZES: Final = frozenset({"width", "num_items", "item_counts", "num_event_types", "features"})
+SIZES: Final = frozenset(
+    {"width", "num_items", "item_counts", "num_event_types", "features", "content"}
+)
 """What a constructor is given when a model is built; everything else it takes is a setting."""
 
 

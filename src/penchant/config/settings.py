@@ -141,6 +141,26 @@ class ObjectiveSettings(Settings):
     view_drop_share: float = Field(0.0, ge=0, lt=1)
 
 
+class TextSettings(Settings):
+    """How texts of items become vectors, where a kind of items reads them.
+
+    Notes
+    -----
+    `model` is a short name (`penchant text-models` lists them), the name of a Hugging Face model
+    or a folder; `auto` is the best that is at hand without a network. A text is made of an item's
+    columns by `template`, such as "{title}. {category}", by their usual names where it is empty,
+    and cut at `max_tokens`. Vectors are turned by `projection`, fitted on the items of the training
+    part: `whitening` gives all directions unit variance, `pca` and `none` keep theirs; the
+    strongest `num_directions` are kept, all where it is 0.
+    """
+
+    model: str = Field("auto", min_length=1)
+    template: str = ""
+    max_tokens: int = Field(64, ge=4)
+    projection: Literal["whitening", "pca", "none"] = "whitening"
+    num_directions: int = Field(0, ge=0)
+
+
 class EvaluationSettings(Settings):
     """How a model is ranked, and which items its lists leave out.
 

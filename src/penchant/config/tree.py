@@ -28,6 +28,7 @@ from penchant.config.settings import (
     EvaluationSettings,
     EventSettings,
     NamedObjective,
+    TextSettings,
     TrainingSettings,
     WidthSettings,
 )
@@ -49,6 +50,8 @@ class Config:
         Which events are read and which are to be predicted.
     objectives
         What is predicted, by name, where it is more than one thing; the first is the usual one.
+    text
+        How texts of items become vectors.
     training
         How it is fitted.
     evaluation
@@ -69,6 +72,7 @@ class Config:
     loss: Part
     events: EventSettings
     objectives: Mapping[str, NamedObjective]
+    text: TextSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
 
@@ -192,6 +196,7 @@ def _resolve(*layers: Layer) -> Config:
         events=events,
         objectives=MappingProxyType(objectives),
         width=checked("", WidthSettings, merged[""]).width,
+        text=checked("text", TextSettings, merged["text"]),
         training=checked("training", TrainingSettings, _with_metric(merged["training"], **parts)),
         evaluation=checked("evaluation", EvaluationSettings, merged["evaluation"]),
         **parts,

@@ -4,7 +4,9 @@ from penchant.items.base import ItemEncoder, item_encoders
 from penchant.items.behaviour import BehaviourInput
 from penchant.items.features import FeatureArrays, FeatureTable
 from penchant.items.identity import FeatureItems, IdentityItems
+from penchant.items.mixture import ItemContent, MixtureItems
 from penchant.items.rows import ItemRows, Table, whole
+from penchant.items.text import TextTable
 
 __all__ = [
     "BehaviourInput",
@@ -12,9 +14,12 @@ __all__ = [
     "FeatureItems",
     "FeatureTable",
     "IdentityItems",
+    "ItemContent",
     "ItemEncoder",
     "ItemRows",
+    "MixtureItems",
     "Table",
+    "TextTable",
     "item_encoders",
     "whole",
 ]

@@ -6,12 +6,8 @@ Sources are mixed by `MixtureItems`. They can speak of items that nobody has tak
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor, nn
-
-from penchant.items.features import FeatureTable
 
 
 class ContentSource(nn.Module, ABC):
@@ -27,23 +23,4 @@ class ContentSource(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, item_index: Tensor | None) -> Tensor:
-        """Return (N, D) vectors of the items (N,), of all when None; zeros where nothing is known."""
-
-
-@dataclass(frozen=True)
-class ItemContent:
-    """What there is to know about the I items of a catalogue.
-
-    Parameters
-    ----------
-    features
-        Their attributes.
-    text
-        (I, E) float32 vectors of their texts, zeros where there is no text.
-    graph
-        Their neighbours in a knowledge graph, as `penchant.items.GraphTable` takes them.
-    """
-
-    features: FeatureTable | None = None
-    text: Tensor | None = None
-    graph: Any = None
+        """Return (N, D) vectors of the items (N,), of all when None; zeros where unknown."""

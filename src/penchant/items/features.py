@@ -1,11 +1,11 @@
-"""Attributes of items as tensors that travel with the model.
+"""Attributes as tensors: numbers, categories, and bags of categories; and what they say as vectors.
 
-Numbers, categories, and bags of categories.
+Those of items travel with the model; those of users come with the user (`items.profile`).
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -41,6 +41,39 @@ class FeatureArrays(Protocol):
         """Values that a bag may hold."""
 
 
+class AttributeRows(NamedTuple):
+    """Attributes of N items, or of N users.
+
+    `categorical` (N, F) int64, 0 where unknown; `numeric` (N, G); `members` (nnz,) int64 of their
+    bags end to end, and `starts` (N,) where each bag begins.
+    """
+
+    categorical: Tensor
+    numeric: Tensor
+    members: Tensor
+    starts: Tensor
+
+
+def bags_of(members: Tensor, starts: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the members of the bags of some rows (N,) end to end, and (N,) where each starts.
+
+    `members` and `starts` are those of all rows. Time and memory O(N + members), however many rows
+    there are.
+
+    Examples
+    --------
+    >>> bags_of(torch.tensor([7, 5, 6]), torch.tensor([0, 2, 2]), torch.tensor([2, 1, 0]))
+    (tensor([6, 7, 5]), tensor([0, 1, 1]))
+    """
+    first, after = starts[row], row + 1
+    is_last = after == len(starts)
+    end = starts[after.masked_fill(is_last, 0)]
+    sizes = end.masked_fill(is_last, len(members)) - first
+    begins = sizes.cumsum(0) - sizes
+    within = torch.arange(int(sizes.sum()), device=sizes.device)
+    return members[within + (first - begins).repeat_interleave(sizes)], begins
+
+
 class FeatureTable(nn.Module):
     """Attributes of I items, kept as buffers.
 
@@ -73,21 +106,59 @@ class FeatureTable(nn.Module):
         return self.bag_index, self.bag_offsets
 
     def bags_of(self, item_index: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the members of the bags of items (N,) end to end, and (N,) where each starts.
+        """Return the members of the bags of items (N,) end to end, and (N,) where each starts."""
+        return bags_of(self.bag_index, self.bag_offsets, item_index)
 
-        Time and memory O(N + members), however many items there are.
-        """
-        first, after = self.bag_offsets[item_index], item_index + 1
-        is_last = after == len(self.bag_offsets)
-        end = self.bag_offsets[after.masked_fill(is_last, 0)]
-        sizes = end.masked_fill(is_last, len(self.bag_index)) - first
-        starts = sizes.cumsum(0) - sizes
-        within = torch.arange(int(sizes.sum()), device=sizes.device)
-        return self.bag_index[within + (first - starts).repeat_interleave(sizes)], starts
+    def rows(self, item_index: Tensor | None) -> AttributeRows:
+        """Return the attributes of the items (N,), of all when None."""
+        if item_index is None:
+            return AttributeRows(self.categorical, self.numeric, *self.bags())
+        bags = self.bags_of(item_index)
+        return AttributeRows(self.categorical[item_index], self.numeric[item_index], *bags)
 
 
-class FeatureVectors(nn.Module):
-    """What attributes say, as vectors: learned, and a sum over the attributes.
+class AttributeVectors(nn.Module):
+    """A vector from attributes: learned, and a sum over the attributes.
+
+    Parameters
+    ----------
+    features
+        Which attributes there are, fitted on the training part.
+    width
+        Width D.
+
+    Notes
+    -----
+    A vector per category, the mean of the vectors of a bag (genres), a linear map of the numbers.
+    It starts at a tenth of the length that identities start with.
+    """
+
+    def __init__(self, features: FeatureTable | FeatureArrays, width: int) -> None:
+        super().__init__()
+        self.num_numbers, self.bag_size = features.numeric.shape[1], features.bag_size
+        self.categories = nn.ModuleList(
+            nn.Embedding(size, width) for size in features.cardinalities
+        )
+        self.bag = nn.Embedding(max(self.bag_size, 1), width)
+        self.numbers = nn.Linear(max(self.num_numbers, 1), width, bias=False)
+        for part in (*self.categories, self.bag, self.numbers):
+            nn.init.normal_(part.weight, std=0.1 * width**-0.5)
+
+    def of(self, rows: AttributeRows) -> Tensor:
+        """Return (N, D) what the attributes of N rows say."""
+        added = self.numbers.weight.new_zeros(len(rows.categorical), self.bag.embedding_dim)
+        for column, vectors in enumerate(self.categories):
+            added = added + vectors(rows.categorical[:, column])
+        if self.num_numbers:
+            added = added + self.numbers(rows.numeric.to(added.dtype))
+        if self.bag_size:
+            members = F.embedding_bag(rows.members, self.bag.weight, rows.starts, mode="mean")
+            added = added + members
+        return added
+
+
+class FeatureVectors(AttributeVectors):
+    """What attributes say of items, as vectors.
 
     Parameters
     ----------
@@ -96,38 +167,15 @@ class FeatureVectors(nn.Module):
     width
         Width D.
 
-    Notes
-    -----
-    A vector per category, the mean of the vectors of a bag (genres), a linear map of the numbers.
-    It starts at a tenth of the length that identities start with.
-
     Relations
     ---------
     `forward(None)[i]` equals `forward([i])`.
     """
 
     def __init__(self, features: FeatureTable, width: int) -> None:
-        super().__init__()
+        super().__init__(features, width)
         self.features = features
-        self.categories = nn.ModuleList(
-            nn.Embedding(size, width) for size in features.cardinalities
-        )
-        self.bag = nn.Embedding(max(features.bag_size, 1), width)
-        self.numbers = nn.Linear(max(features.numeric.shape[1], 1), width, bias=False)
-        for part in (*self.categories, self.bag, self.numbers):
-            nn.init.normal_(part.weight, std=0.1 * width**-0.5)
 
     def forward(self, item_index: Tensor | None) -> Tensor:
         """Return (N, D) what attributes say of the items (N,), of all when None."""
-        table = self.features
-        every = torch.arange(len(table.bag_offsets), device=self.bag.weight.device)
-        rows = every if item_index is None else item_index
-        added = self.numbers.weight.new_zeros(len(rows), self.bag.embedding_dim)
-        for column, vectors in enumerate(self.categories):
-            added = added + vectors(table.categorical[rows, column])
-        if table.numeric.shape[1]:
-            added = added + self.numbers(table.numeric[rows].to(added.dtype))
-        if table.bag_size:
-            members, starts = table.bags() if item_index is None else table.bags_of(item_index)
-            added = added + F.embedding_bag(members, self.bag.weight, starts, mode="mean")
-        return added
+        return self.of(self.features.rows(item_index))

@@ -21,17 +21,26 @@ from penchant.config import (
 from penchant.encoders import PairBias
 from penchant.errors import ConfigError
 from penchant.events import LogArrays, Part, PreparedData
+from penchant.items import ItemContent, TextTable
 from penchant.model import InterestModel
 from penchant.sequences.roles import EventRoles
 from penchant.sequences.training_targets import TrainingTargets
+from penchant.training.content import item_content, reads_text
 from penchant.training.contrasting import Contrasts
 from penchant.training.devices import choose_device
 from penchant.training.objective import ROWS_FROM, Objective, Term
 
 
-def fresh_model(data: PreparedData, config: Config) -> InterestModel:
-    """Build the model for the data's vocabulary, its inputs scaled to the training part."""
-    model = build_model(config, len(data.items), len(data.event_types), data.features)
+def fresh_model(
+    data: PreparedData, config: Config, content: ItemContent | None = None
+) -> InterestModel:
+    """Build the model for the data's vocabulary, its inputs scaled to the training part.
+
+    `content` is what `item_content` gives; found out here when left out.
+    """
+    content = item_content(data, config) if content is None else content
+    sizes = len(data.items), len(data.event_types)
+    model = build_model(config, *sizes, data.features, content)
     fit_inputs(model, data.log.train, build_roles(config, data.event_types))
     return model
 
@@ -168,7 +177,10 @@ def check_parts(data: PreparedData, config: Config) -> None:
     """
     choose_device(config.training.device)
     with torch.device("meta"):
-        model = build_model(config, len(data.items), len(data.event_types), data.features)
+        sizes = len(data.items), len(data.event_types)
+        some_text = TextTable.blank(sizes[0], 1, 1) if reads_text(config) else None
+        content = ItemContent(torch.zeros(sizes[0]), some_text)
+        model = build_model(config, *sizes, data.features, content)
         build_objective(data, config).loss.check_head(model.head)
     if config.events.value_as == "target":
         _check_values(data, config)

@@ -10,6 +10,7 @@ from typing import Any
 from penchant.bundle import Bundle
 from penchant.config import Config
 from penchant.events import PreparedData
+from penchant.training.content import item_content
 from penchant.training.progress import Reporter, make_reporter
 from penchant.training.runs import Run
 from penchant.training.setup import check_labels, check_parts, with_choices
@@ -112,11 +113,13 @@ def train(
         config, choices = with_choices(data, Config.load() if config is None else config)
         check_parts(data, config)
         check_labels(data, config)
-        run = Run.create(run_dir, data, config, overwrite=overwrite, data_path=data_path)
     hears = make_reporter(reporter)
     if choices:
         hears.note(choices)
-    trainer = Trainer(data, config, run, hears)
+    content = item_content(data, config, hears.note)
+    if not resume:
+        run = Run.create(run_dir, data, config, overwrite=overwrite, data_path=data_path)
+    trainer = Trainer(data, config, run, hears, content)
     tracker = trackers.get(config.training.tracker)(run.tensorboard, trainer.position.num_steps)
     try:
         reason = trainer.fit(tracker)

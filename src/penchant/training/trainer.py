@@ -20,6 +20,7 @@ from penchant.encoders import EventWindow, map_state
 from penchant.errors import TrainingDivergedError, TrainingInterrupted
 from penchant.evaluation.calibration import LOWER_IS_BETTER
 from penchant.events import PreparedData
+from penchant.items import ItemContent
 from penchant.model import InterestModel, ModelState
 from penchant.seeds import seed_everything
 from penchant.sequences.loader import TrainingBatch, TrainingLoader
@@ -62,13 +63,22 @@ class Trainer:
         Directory of the training; its newest checkpoint is taken up where there is one.
     reporter
         Hears of every step.
+    content
+        What there is to know about the items, found out here when left out.
 
     Notes
     -----
     Seeds the global random generators of torch, NumPy and Python.
     """
 
-    def __init__(self, data: PreparedData, config: Config, run: Run, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        data: PreparedData,
+        config: Config,
+        run: Run,
+        reporter: Reporter,
+        content: ItemContent | None = None,
+    ) -> None:
         self.data = data
         self.config = config
         self.run = run
@@ -77,7 +87,7 @@ class Trainer:
         self.device = choose_device(settings.device)
         use_threads(settings.num_threads)
         seed_everything(settings.seed)
-        self.model: InterestModel = fresh_model(data, config).to(self.device)
+        self.model: InterestModel = fresh_model(data, config, content).to(self.device)
         self.objective = build_objective(data, config).to(self.device)
         self.objective.loss.start(self.model.head)
         self.fitted = trainable(self.model, self.objective)

@@ -1,0 +1,144 @@
+"""Items by what their texts mean: vectors of a pretrained model, brought to the model's width.
+
+The vectors come from outside. How they are turned is fitted once, on the items of the training
+part; a text that comes later is turned in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import torch
+from torch import Tensor, nn
+
+from penchant.items.content import ContentSource
+
+Projection = Literal["whitening", "pca", "none"]
+TextHead = Literal["linear", "mlp", "none"]
+
+LEAST_SHARE: Final = 1e-3
+"""Directions with less than this share of the strongest variance are not blown up by whitening."""
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Vectors of the texts of I items, turned, and how they were.
+
+    Parameters
+    ----------
+    vectors
+        (I, P), zeros where there is no text.
+    mean, turn
+        (E,) and (E, P): a vector of the language model is centred, then turned.
+    """
+
+    vectors: Tensor
+    mean: Tensor
+    turn: Tensor
+
+    @classmethod
+    def blank(cls, num_items: int, size: int, num_directions: int) -> TextTable:
+        """Return the table of items without texts: what a stored one is read into."""
+        shapes = (num_items, num_directions), (size,), (size, num_directions)
+        return cls(*(torch.zeros(shape) for shape in shapes))
+
+    @classmethod
+    def fit(
+        cls, text: Tensor, is_fitted_on: Tensor, projection: Projection, width: int = 0
+    ) -> TextTable:
+        """Fit the turn on some items and turn all.
+
+        Parameters
+        ----------
+        text
+            (I, E) vectors of the language model, zeros where there is no text.
+        is_fitted_on
+            (I,) bool, items of the training part.
+        projection
+            `pca` turns to the strongest directions and divides all by one number; `whitening` gives
+            each of them unit variance; `none` only centres and scales.
+        width
+            Directions P kept, the strongest; all E where it is 0.
+
+        Notes
+        -----
+        The mean square over all numbers of the items fitted on is 1. Time O(I · E^2).
+
+        References
+        ----------
+        J. Su et al., "Whitening sentence representations for better semantics and faster
+        retrieval", 2021.
+        """
+        exact = text[text.any(1) & is_fitted_on].double()
+        mean = exact.mean(0) if len(exact) else exact.new_zeros(text.shape[1])
+        centred = exact - mean
+        turn = torch.eye(text.shape[1], dtype=torch.float64)
+        if projection != "none":
+            variance, directions = torch.linalg.eigh(centred.T @ centred / max(len(exact), 1))
+            strongest = variance.argsort(descending=True)[: width or None]
+            variance, turn = variance[strongest], directions[:, strongest]
+            if projection == "whitening":
+                least = (LEAST_SHARE * variance[0]).clamp(min=1e-12)
+                turn = turn / variance.clamp(min=least).sqrt()
+        square = (centred @ turn).square().mean() if len(exact) else centred.new_ones(())
+        turn = turn / square.sqrt().clamp(min=1e-12)
+        mean, turn = mean.to(text.dtype), turn.to(text.dtype)
+        return cls(turned(text, mean, turn), mean, turn)
+
+
+def turned(text: Tensor, mean: Tensor, turn: Tensor) -> Tensor:
+    """Return (n, P) vectors of texts (n, E), centred and turned; zeros stay zeros."""
+    return ((text - mean) @ turn) * text.any(1, keepdim=True)
+
+
+class TextSource(ContentSource):
+    """Vectors of items from those of their texts.
+
+    Parameters
+    ----------
+    table
+        The texts of I items.
+    width
+        Width D.
+    head
+        `linear` or `mlp`, learned; `none` takes the first D directions as they are.
+    """
+
+    vectors: Tensor
+    mean: Tensor
+    turn: Tensor
+
+    def __init__(self, table: TextTable, width: int, head: TextHead = "linear") -> None:
+        super().__init__()
+        for name in ("vectors", "mean", "turn"):
+            self.register_buffer(name, getattr(table, name))
+        self.register_buffer("known", table.vectors.any(1))
+        size = table.turn.shape[1]
+        self.head: nn.Module = _Shorter(width)
+        if head != "none":
+            inner = [nn.Linear(size, 4 * width), nn.GELU()] if head == "mlp" else []
+            last = nn.Linear(4 * width if inner else size, width, bias=False)
+            nn.init.normal_(last.weight, std=(width * last.in_features) ** -0.5)
+            self.head = nn.Sequential(*inner, last)
+
+    def forward(self, item_index: Tensor | None) -> Tensor:
+        """Return (N, D) vectors of the items (N,), of all when None."""
+        rows = slice(None) if item_index is None else item_index
+        return self.of_turned(self.vectors[rows]) * self.known[rows].unsqueeze(1)
+
+    def of_turned(self, rows: Tensor) -> Tensor:
+        """Return (n, D) vectors from turned ones (n, P)."""
+        return self.head(rows)
+
+
+class _Shorter(nn.Module):
+    """The first D directions, at the length that other vectors of items start with."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, rows: Tensor) -> Tensor:
+        first = rows[:, : self.width] * self.width**-0.5
+        return nn.functional.pad(first, (0, self.width - first.shape[1]))
