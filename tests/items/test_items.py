@@ -84,7 +84,9 @@ def test_a_bag_adds_the_mean_of_its_members_and_an_empty_bag_nothing() -> None:
         for part in (*items.attributes.categories, items.attributes.numbers, items.vectors):
             part.weight.zero_()
     table = items.table()
-    torch.testing.assert_close(table[0], (items.attributes.bag.weight[0] + items.attributes.bag.weight[3]) / 2)
+    torch.testing.assert_close(
+        table[0], (items.attributes.bag.weight[0] + items.attributes.bag.weight[3]) / 2
+    )
     assert table[1].tolist() == [0.0] * 4
 
 

@@ -5,6 +5,7 @@ from penchant.items.behaviour import BehaviourInput
 from penchant.items.features import FeatureArrays, FeatureTable
 from penchant.items.identity import FeatureItems, IdentityItems
 from penchant.items.mixture import ItemContent, MixtureItems
+from penchant.items.profile import PrefixProfile, ProfileInput, Profiles, profile_inputs
 from penchant.items.rows import ItemRows, Table, whole
 from penchant.items.text import TextTable
 
@@ -18,8 +19,12 @@ __all__ = [
     "ItemEncoder",
     "ItemRows",
     "MixtureItems",
+    "PrefixProfile",
+    "ProfileInput",
+    "Profiles",
     "Table",
     "TextTable",
     "item_encoders",
+    "profile_inputs",
     "whole",
 ]
