@@ -18,7 +18,8 @@ from penchant.errors import UsageError
 from penchant.heads import Head
 from penchant.interest import InterestAttention, Readout, RunningSum, ValueReadout
 from penchant.items import BehaviourInput, ItemEncoder, Table
-from penchant.packed import NO_TIME, PackedEvents, PackedVectors, last_rows
+from penchant.items.profile import NoProfile, ProfileInput, Profiles
+from penchant.packed import NO_ELAPSED, NO_TIME, PackedEvents, PackedVectors, last_rows
 from penchant.registry import nearest
 
 Form = Callable[[PackedVectors, Any], tuple[Tensor, Any]]
@@ -90,6 +91,8 @@ class InterestModel(nn.Module):
         Scores items by the interest vector.
     value
         Says what value an event with an item would have, where that is learned.
+    profile
+        What is read of users before their first event; nothing when left out.
 
     Relations
     ---------
@@ -106,6 +109,7 @@ class InterestModel(nn.Module):
         readout: Readout | Mapping[str, Readout],
         head: Head,
         value: ValueReadout | None = None,
+        profile: ProfileInput | None = None,
     ) -> None:
         super().__init__()
         self.items = items
@@ -118,6 +122,7 @@ class InterestModel(nn.Module):
         self.other_readouts = nn.ModuleList(others)
         self.head = head
         self.value = value
+        self.profile = NoProfile() if profile is None else profile
 
     @property
     def num_items(self) -> int:
@@ -134,16 +139,35 @@ class InterestModel(nn.Module):
         """Bytes of one user's memory, constant in the length of the history."""
         return state_bytes(self.initial_state(1))
 
-    def initial_state(self, num_users: int) -> ModelState:
-        """Return the memory of users without events."""
+    def initial_state(self, num_users: int, profiles: Profiles | None = None) -> ModelState:
+        """Return the memory of users without events: what their profiles say, where it is read.
+
+        Nothing is known of the users when `profiles` is left out.
+        """
         attention = self.interest.initial_state(num_users)
-        return ModelState(
+        empty = ModelState(
             self.encoder.initial_state(num_users),
             attention,
             attention.total.new_zeros(num_users, self.width),
             torch.full((num_users,), NO_TIME, dtype=torch.int64, device=attention.weight.device),
             torch.zeros(num_users, dtype=torch.int64, device=attention.weight.device),
         )
+        prefix = self.profile(num_users, profiles)
+        return empty if prefix is None else self._after_prefix(prefix, empty)
+
+    def _after_prefix(self, prefix: Tensor, empty: ModelState) -> ModelState:
+        """Return the memory after one vector per user (B, D) that is no event and has no time."""
+        first = PackedVectors(
+            prefix,
+            torch.full_like(empty.num_events, NO_ELAPSED),
+            torch.zeros_like(empty.num_events, dtype=torch.bool),
+            torch.arange(len(prefix) + 1, device=prefix.device),
+        )
+        # A window keeps events alone, so that window encoders see the prefix until the first one.
+        hidden, encoder = self.encoder.step(first, empty.encoder)
+        scored = hidden if self.encoder.is_causal else prefix
+        _, attention = self.interest.step(first, scored, empty.attention)
+        return empty._replace(encoder=encoder, attention=attention, hidden=hidden)
 
     def table(self) -> Tensor:
         """Return (I, D) vectors of all items."""
@@ -163,7 +187,7 @@ class InterestModel(nn.Module):
         events
             Histories of B users, none of them necessarily long.
         state
-            What is remembered of the users so far; nothing when left out.
+            What is remembered of the users so far; that of unknown users when left out.
         table
             (I, D) item vectors where the caller has them already, or a way to take their rows.
         looked
@@ -175,8 +199,9 @@ class InterestModel(nn.Module):
             What the memory shows after each event, and the memory after the last.
         """
         form: Form = self.encoder.forward
-        if state is None:  # an encoder that is told so can leave out what memories would add
-            state, form = self.initial_state(events.num_users), lambda x, _: self.encoder(x)
+        if state is None:
+            state = self.initial_state(events.num_users)
+            form = form if self.profile.is_read else self._from_nothing
         vectors, hidden, encoder = self._encoded(events, state, table, form, looked)
         scored = hidden if self.encoder.is_causal else vectors.x
         attended, attention = self.interest(vectors, scored, state.attention)
@@ -256,6 +281,10 @@ class InterestModel(nn.Module):
         Those of a readout (M, D), or of `read` (M, K, D): the best of the K scores counts.
         """
         return self.head(vectors, self.table() if table is None else table)
+
+    def _from_nothing(self, vectors: PackedVectors, _: Any) -> tuple[Tensor, Any]:
+        """Let an encoder that is told of no state leave out what memories would add."""
+        return self.encoder(vectors)
 
     def _encoded(
         self,

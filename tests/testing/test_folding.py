@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from penchant.encoders import RecurrentState, SequenceEncoder, encoders
+from penchant.events.features import ItemFeatures
 from penchant.heads import DotProductHead
 from penchant.interest import Decay, Readout, attentions
-from penchant.items import BehaviourInput, IdentityItems
+from penchant.items import BehaviourInput, IdentityItems, PrefixProfile, ProfileInput, Profiles
 from penchant.model import InterestModel
 from penchant.packed import PackedVectors
 from penchant.testing import LawBroken, check_attention, check_encoder, check_model
@@ -37,11 +39,33 @@ def shaken(module: nn.Module) -> Any:
     return module
 
 
+def one_user(is_known: bool) -> Any:
+    """Return attributes of one user: a category of three, a number, and no bag."""
+    return ItemFeatures(
+        categorical_names=("job",),
+        categorical=np.array([[2]]),
+        cardinalities=(3,),
+        numeric_names=("age",),
+        numeric=np.array([[-0.7]], dtype=np.float32),
+        bag_names=(),
+        bag_index=np.zeros(0, np.int64),
+        bag_offsets=np.zeros(2, np.int64),
+        bag_size=0,
+        is_known=np.array([is_known]),
+    )
+
+
 def build_encoder(kind: str, num_layers: int) -> SequenceEncoder:
     return encoders.build(kind, {"num_layers": num_layers, **SETTINGS.get(kind, {})}, width=WIDTH)
 
 
-def build_model(encoder: str, attention: str, readout: str, decay: Decay = "both") -> InterestModel:
+def build_model(
+    encoder: str,
+    attention: str,
+    readout: str,
+    decay: Decay = "both",
+    profile: ProfileInput | None = None,
+) -> InterestModel:
     return shaken(
         InterestModel(
             IdentityItems(13, WIDTH),
@@ -50,6 +74,7 @@ def build_model(encoder: str, attention: str, readout: str, decay: Decay = "both
             attentions.build(attention, {"decay": decay}, width=WIDTH),
             Readout(WIDTH, **READOUTS[readout]),
             DotProductHead(13),
+            profile=profile,
         )
     )
 
@@ -59,6 +84,15 @@ def build_model(encoder: str, attention: str, readout: str, decay: Decay = "both
 @pytest.mark.parametrize("encoder", list(encoders))
 def test_every_model_obeys_the_laws_of_folding(encoder: str, attention: str, readout: str) -> None:
     check_model(build_model(encoder, attention, readout).double())
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("encoder", list(encoders))
+def test_a_model_that_begins_with_attributes_obeys_them(encoder: str, is_known: bool) -> None:
+    features = one_user(is_known)
+    part = PrefixProfile(WIDTH, features)
+    model = build_model(encoder, "multi_head", "layers and time", profile=part).double()
+    check_model(model, profiles=Profiles.of(features))
 
 
 @pytest.mark.parametrize("encoder", list(encoders))

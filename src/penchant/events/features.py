@@ -1,7 +1,7 @@
-"""Attributes of items as numbers that a model can read.
+"""Attributes of items, or of users, as numbers that a model can read.
 
-Fitted on the items of the training part alone, kept as JSON beside the model, and applied as well
-to an item that came later. Text is encoded elsewhere.
+Fitted on those of the training part alone, kept as JSON beside the model, and applied as well to
+one that came later. Text is encoded elsewhere.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class ItemFeatures:
         (I + 1,) int64, where the values of each item begin.
     bag_size
         Number of different values of all bags.
+    is_known
+        (I,) bool, the items of which any attribute is known.
     """
 
     categorical_names: tuple[str, ...]
@@ -62,6 +64,7 @@ class ItemFeatures:
     bag_index: np.ndarray
     bag_offsets: np.ndarray
     bag_size: int
+    is_known: np.ndarray
 
     @property
     def num_items(self) -> int:
@@ -129,9 +132,13 @@ class FeatureEncoder:
         numbers = [each for each in self.attributes if isinstance(each, NumericAttribute)]
         bags = [each for each in self.attributes if isinstance(each, BagAttribute)]
         bag_index, bag_offsets = _join_bags(bags, item_table)
+        categorical = _columns(categories, item_table, np.dtype(np.int64))
+        is_known = (categorical > 0).any(1) | (np.diff(bag_offsets) > 0)
+        for each in numbers:
+            is_known |= each.is_known(_column(each, item_table))
         return ItemFeatures(
             categorical_names=tuple(each.name for each in categories),
-            categorical=_columns(categories, item_table, np.dtype(np.int64)),
+            categorical=categorical,
             cardinalities=tuple(len(each.values) + 1 for each in categories),
             numeric_names=tuple(each.name for each in numbers),
             numeric=_columns(numbers, item_table, np.dtype(np.float32)),
@@ -139,6 +146,7 @@ class FeatureEncoder:
             bag_index=bag_index,
             bag_offsets=bag_offsets,
             bag_size=sum(len(each.values) for each in bags),
+            is_known=is_known,
         )
 
     def to_dict(self) -> dict[str, Any]:

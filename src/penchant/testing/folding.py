@@ -15,6 +15,7 @@ from torch import Tensor
 
 from penchant.encoders import SequenceEncoder, map_state, state_bytes, state_leaves
 from penchant.interest import InterestAttention
+from penchant.items.profile import Profiles
 from penchant.model import InterestModel
 from penchant.testing.subjects import (
     LENGTHS,
@@ -150,13 +151,18 @@ def check_attention(attention: InterestAttention, width: int) -> None:
     check_fold(attention_subject(attention, width), next(attention.parameters()).dtype)
 
 
-def check_model(model: InterestModel, history_types: Sequence[int] | None = None) -> None:
+def check_model(
+    model: InterestModel,
+    history_types: Sequence[int] | None = None,
+    profiles: Profiles | None = None,
+) -> None:
     """Hold a whole model to all laws of folding, in the dtype of its parameters.
 
     With `history_types`, some of 0, 1 and 2, also those of a history that passes over other events.
+    With `profiles`, users begin with what the first of them says.
     """
     model.eval()
-    subject = model_subject(model, history_types=history_types)
+    subject = model_subject(model, history_types=history_types, profiles=profiles)
     check_fold(subject, next(model.parameters()).dtype)
 
 

@@ -17,7 +17,8 @@ from penchant.clock import elapsed_between
 from penchant.encoders import SequenceEncoder, WindowEncoder, map_state, state_leaves
 from penchant.encoders.window import kept_rows, shown_rows
 from penchant.interest import InterestAttention
-from penchant.model import InterestModel, Trace
+from penchant.items.profile import Profiles
+from penchant.model import InterestModel, ModelState, Trace
 from penchant.packed import NO_TIME, PackedEvents, PackedVectors, offsets_of
 
 LENGTHS = (3, 0, 1, 71, 2, 34)
@@ -139,9 +140,9 @@ class KeptVectors(NamedTuple):
 def _window_subject(encoder: WindowEncoder, pool: tuple[Tensor, ...]) -> Subject:
     """Return an encoder that is shown its last `reach` events, as the model shows them.
 
-    So steps = forward says that nothing further back counts.
+    So steps = forward says that nothing that is forgotten counts.
     """
-    size = encoder.reach - 1
+    size, kept_of_one = encoder.reach - 1, encoder.initial_state(1)
 
     def initial_state(num_users: int) -> KeptVectors:
         x, gap, first = (leaf.new_zeros(num_users, size, *leaf.shape[1:]) for leaf in pool)
@@ -156,7 +157,7 @@ def _window_subject(encoder: WindowEncoder, pool: tuple[Tensor, ...]) -> Subject
         hidden = encoder.encode(_vectors(shown, both))
         if len(source) == 0:
             return hidden, state
-        row = kept_rows(both, size)
+        row = kept_rows(both, size, kept_of_one.forgotten(both.diff()))
         is_event = row >= 0
         x, gap, first = (
             torch.where(is_event.view(*row.shape, *[1] * (leaf.dim() - 1)), leaf[row], 0)
@@ -190,12 +191,16 @@ def attention_subject(attention: InterestAttention, width: int, seed: int = 0) -
 
 
 def model_subject(
-    model: InterestModel, seed: int = 0, history_types: Sequence[int] | None = None
+    model: InterestModel,
+    seed: int = 0,
+    history_types: Sequence[int] | None = None,
+    profiles: Profiles | None = None,
 ) -> Subject:
     """Return a whole model as a subject.
 
     Its outputs are interest vectors one second after each event. Some times and some values are
     unknown; of three types of events those of `history_types` are folded and others move nothing.
+    All users have the first of the `profiles`.
     """
     draw = torch.Generator().manual_seed(seed)
     size = sum(LENGTHS)
@@ -244,7 +249,13 @@ def model_subject(
         after = map_state(model.step(whole, state), chosen)
         return asked(model.trace_of(after), after.last_time_ms, whole.time_ms), after
 
-    return Subject(type(model).__name__, pool, model.initial_state, fold, step)
+    def initial_state(num_users: int) -> ModelState:
+        if profiles is None:
+            return model.initial_state(num_users)
+        alike = profiles.of_users(torch.zeros(num_users, dtype=torch.int64))
+        return model.initial_state(num_users, alike)
+
+    return Subject(type(model).__name__, pool, initial_state, fold, step)
 
 
 def _vector_pool(width: int, dtype: torch.dtype, seed: int) -> tuple[Tensor, ...]:
