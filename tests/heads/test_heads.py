@@ -155,3 +155,18 @@ def test_settings_that_mean_nothing_are_refused() -> None:
         SeveralInterestsHead(3, 2, num_interests=0)
     with pytest.raises(ConfigError, match=r"but they are 0 and -1"):
         MixtureHead(3, 2, num_components=0, component_width=-1)
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_items_that_come_after_training_have_the_mean_bias(kind):
+    head = build(kind, num_items=3, width=4)
+    with torch.no_grad():
+        head.bias.copy_(torch.tensor([0.5, -2.0, 0.0]))
+    vectors, table = torch.randn(2, 4).double(), torch.randn(5, 4).double()
+    scores = head(vectors, table)
+    assert scores.shape == (2, 5)
+    torch.testing.assert_close(scores[:, :3], head(vectors, table[:3]))
+    first = head(vectors, table[[3, 1, 2]]) - head.bias[0] + head.bias.mean()
+    torch.testing.assert_close(scores[:, 3], first[:, 0])
+    items = torch.tensor([4, 1])
+    torch.testing.assert_close(head.score_of(vectors, table, items), scores[[0, 1], items])

@@ -81,9 +81,9 @@ class MixtureHead(Head):
     def forward(self, vectors: Tensor, table: Tensor) -> Tensor:
         """Return (M, I) scores of all items, made for some users at a time."""
         vectors = vectors.squeeze(1) if vectors.dim() == 3 else vectors
-        keys = self.keys(table)
+        keys, biases = self.keys(table), self.biases(len(table))
         rows = max(1, BLOCK_CELLS // (self.cells * len(table)))
-        return torch.cat([self.compare(block, keys, self.bias) for block in vectors.split(rows)])
+        return torch.cat([self.compare(block, keys, biases) for block in vectors.split(rows)])
 
     def keys(self, rows: Tensor) -> Tensor:
         """Return (n, E) components of the items and their part of the gates, side by side."""

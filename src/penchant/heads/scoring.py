@@ -33,10 +33,12 @@ class Head(nn.Module):
     Parameters
     ----------
     num_items
-        Items I in the catalogue.
+        Items I that training compares.
 
     Notes
     -----
+    Items that come later stand behind these, and have the mean of all biases for theirs.
+
     Both sides are seen through the head before they are compared: an interest vector r (D,) as K
     `interests`, an item vector as a `key`. A list is ranked by the best of the K scores; training
     compares the one that was `asked` for, given what came next.
@@ -67,9 +69,10 @@ class Head(nn.Module):
         """
         interests = self.interests(vectors) if vectors.dim() == 2 else vectors
         keys = self.keys(table)
-        best = self.compare(interests[:, 0], keys, self.bias)  # (M, I)
+        biases = self.biases(len(keys))
+        best = self.compare(interests[:, 0], keys, biases)  # (M, I)
         for place in range(1, interests.shape[1]):
-            best = torch.maximum(best, self.compare(interests[:, place], keys, self.bias))
+            best = torch.maximum(best, self.compare(interests[:, place], keys, biases))
         return best
 
     def interests(self, vectors: Tensor) -> Tensor:
@@ -99,6 +102,14 @@ class Head(nn.Module):
         """Return (M,) scores of interests (M, E), each with one key (M, E) and bias (M,)."""
         return (asked * keys).sum(1) + bias
 
+    def biases(self, num_items: int) -> Tensor:
+        """Return (num_items,) biases, those of items that came after training included."""
+        num_later = num_items - len(self.bias)
+        assert num_later >= 0, "items may be added behind those that were trained, none taken away"
+        if num_later == 0:
+            return self.bias
+        return torch.cat([self.bias, self.bias.mean().expand(num_later)])
+
     def bias_of(self, items: Tensor) -> Tensor:
         """Return (n,) the biases of items."""
         if self.refresh is not None:
@@ -109,7 +120,9 @@ class Head(nn.Module):
     def score_of(self, vectors: Tensor, table: Rows, items: Tensor) -> Tensor:
         """Return (M,) the score of one item (M,) per vector: `forward(...)[m, items[m]]`."""
         keys = self.keys(table[items])
-        return self.compare_one(self.asked(vectors, keys), keys, self.bias_of(items))
+        is_later = len(items) > 0 and int(items.max()) >= len(self.bias)
+        bias = self.biases(int(items.max()) + 1)[items] if is_later else self.bias_of(items)
+        return self.compare_one(self.asked(vectors, keys), keys, bias)
 
 
 heads: Registry[Head] = Registry("heads")

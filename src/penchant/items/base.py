@@ -29,6 +29,11 @@ class ItemEncoder(nn.Module, ABC):
     Rows taken so get gradients of their own alone.
     """
 
+    @property
+    def num_trained(self) -> int:
+        """Items that training compares: the first so many; the others have no events."""
+        return self.num_items
+
     @abstractmethod
     def forward(self, item_index: Tensor) -> Tensor:
         """Return (N, D) vectors of the items (N,)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import torch
@@ -43,6 +44,12 @@ class ItemContent:
     counts: Tensor
     text: TextTable | None = None
     features: FeatureTable | None = None
+
+    @cached_property
+    def num_trained(self) -> int:
+        """Items up to the last one with training events; all where none has any."""
+        taken = self.counts.nonzero()
+        return int(taken[-1]) + 1 if len(taken) else len(self.counts)
 
     @classmethod
     def empty(cls, num_items: int) -> ItemContent:
@@ -132,7 +139,8 @@ class MixtureItems(ItemEncoder):
     Notes
     -----
     An item without training events has no identity, and one without text no text: what is missing
-    counts nothing.
+    counts nothing. Items without training events that stand behind all others are not compared in
+    training, so that it does not learn that they are never wanted.
     """
 
     counts: Tensor
@@ -150,6 +158,7 @@ class MixtureItems(ItemEncoder):
         super().__init__()
         _check(sources, content, identity_dropout, start_from_text)
         self.num_items = len(content.counts)
+        self.num_compared = content.num_trained
         self.identity_dropout = identity_dropout
         self.register_buffer("counts", content.counts.float())
         self.vectors: nn.Embedding | None = None
@@ -166,6 +175,11 @@ class MixtureItems(ItemEncoder):
             weight = self.vectors.weight.data
             self.vectors.weight.data = torch.where(start.any(1, keepdim=True), start, weight)
         self.gate = Gate(self.num_items, len(sources)) if gate and len(sources) > 1 else None
+
+    @property
+    def num_trained(self) -> int:
+        """Items up to the last one with training events."""
+        return self.num_compared
 
     def forward(self, item_index: Tensor) -> Tensor:
         """Return (N, D) vectors of the items (N,)."""

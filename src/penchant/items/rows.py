@@ -15,17 +15,20 @@ class ItemRows:
     ----------
     items
         The encoder.
+    num_items
+        How many of its items there are to be; all of them when left out.
 
     Relations
     ---------
     `ItemRows(items)[index]` equals `items.table()[index]`, and its gradient reaches those rows.
     """
 
-    def __init__(self, items: ItemEncoder) -> None:
+    def __init__(self, items: ItemEncoder, num_items: int | None = None) -> None:
         self.items = items
+        self.num_items = items.num_items if num_items is None else num_items
 
     def __len__(self) -> int:
-        return self.items.num_items
+        return self.num_items
 
     def __getitem__(self, index: Tensor) -> Tensor:
         return self.items(index)
@@ -37,7 +40,7 @@ class ItemRows:
 
     def whole(self) -> Tensor:
         """Return (I, D) all rows after all."""
-        return self.items.table()
+        return self.items.table()[: self.num_items]
 
 
 Table = Tensor | ItemRows

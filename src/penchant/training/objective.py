@@ -17,7 +17,7 @@ from penchant.clock import elapsed_between
 from penchant.encoders.plain import plain_operations
 from penchant.errors import ConfigError, UsageError
 from penchant.heads import Head, LabelRule
-from penchant.items import ItemRows, Table
+from penchant.items import ItemRows, Profiles, Table
 from penchant.losses import InterestLoss, Loss, SampledLoss, Targets, running_mean
 from penchant.losses.unlikelihood import unlikelihood
 from penchant.model import InterestModel, ModelState, Trace
@@ -89,10 +89,12 @@ class Objective(nn.Module):
     L_seq is the sum over terms of weight / (share · M) times the sum over M targets of what each
     counts times its loss: with one term, the mean over targets. A target that counts less than 0
     adds `unlikelihood`. A target that counts 0 costs nothing. `contrasts` are added where they are
-    set.
+    set. `profiles` are the attributes of the log's users, where a model reads them: a window begins
+    with those of its user, wherever in the history it begins.
     """
 
     contrasts: Contrasts | None
+    profiles: Profiles | None
 
     def __init__(
         self,
@@ -121,6 +123,7 @@ class Objective(nn.Module):
         self.terms = tuple(terms)
         self.value_weight = value_weight
         self.contrasts = None
+        self.profiles = None
 
     def forward(
         self, model: InterestModel, batch: TrainingBatch, state: ModelState | None = None
@@ -132,8 +135,10 @@ class Objective(nn.Module):
         """
         table = self._table(model)
         batch, looked = hide_events(model, batch)
-        trace, after = model(batch.events, state, table, looked)
-        sequence = self._sequence(model, batch, trace, table, self.loss)
+        begin = self._begin(model, batch) if state is None else state
+        trace, after = model(batch.events, begin, table, looked)
+        starts = _starts(model, begin)
+        sequence = self._sequence(model, batch, trace, table, self.loss, starts)
         interest = sequence.new_zeros(())
         if self.interest_weight > 0 and batch.events.num_events:
             interest = self.interest_loss(*self._interest_inputs(batch, trace, table))
@@ -142,17 +147,32 @@ class Objective(nn.Module):
             contrast = self.contrasts(
                 batch,
                 trace,
-                lambda events: model(events, state, table)[0],
-                lambda view, shown, at: self._vectors(model, view, shown, at, self.terms[0].name),
+                lambda events: model(events, begin, table)[0],
+                lambda view, shown, at: self._vectors(
+                    model, view, shown, at, self.terms[0].name, starts
+                ),
             )
         fill = min(batch.num_targets / self.nominal_targets, 1.0) if self.nominal_targets else 1.0
         total = (sequence + self.interest_weight * interest + contrast) * fill
         return LossTerms(total, sequence, interest, contrast), after
 
+    def _begin(self, model: InterestModel, batch: TrainingBatch) -> ModelState | None:
+        """Return what attributes say before the users' windows, None where they are not read."""
+        if not model.profile.is_read:
+            return None
+        profiles = None if self.profiles is None else self.profiles.of_users(batch.users)
+        return model.initial_state(batch.events.num_users, profiles)
+
     def _table(self, model: InterestModel) -> Table:
-        """Return the item vectors, written out unless few of a large catalogue's are needed."""
+        """Return the vectors of the items that are compared.
+
+        Written out unless few of a large catalogue's are needed.
+        """
         is_large = model.num_items > ROWS_FROM or isinstance(self.loss, SampledLoss)
-        return ItemRows(model.items) if is_large and not self.loss.reads_table else model.table()
+        num_items = model.items.num_trained
+        if is_large and not self.loss.reads_table:
+            return ItemRows(model.items, num_items)
+        return model.table()[:num_items]
 
     def _sequence(
         self,
@@ -161,6 +181,7 @@ class Objective(nn.Module):
         trace: Trace,
         table: Table,
         loss: SequenceLoss,
+        starts: Trace | None,
     ) -> Tensor:
         """Return the weighted sum of the terms' losses, by either form of a loss."""
         assert batch.target_weight.shape[1] == len(self.terms), "one weight per target and term"
@@ -171,7 +192,7 @@ class Objective(nn.Module):
                 continue
             scale = term.weight / (term.share * batch.num_targets)
             weight = (batch.target_weight[at, place].double() * scale).to(table.dtype)
-            vectors = self._vectors(model, batch, trace, at, term.name)
+            vectors = self._vectors(model, batch, trace, at, term.name, starts)
             found.append(self._judged(model, batch, at, vectors, table, weight, loss))
             if place == 0 and model.value is not None:
                 counts = (weight > 0) * (scale * self.value_weight)
@@ -182,9 +203,18 @@ class Objective(nn.Module):
         return sum(found[1:], found[0]) if found else trace.attended.sum() * 0.0
 
     def _vectors(
-        self, model: InterestModel, batch: TrainingBatch, trace: Trace, at: Tensor, name: str
+        self,
+        model: InterestModel,
+        batch: TrainingBatch,
+        trace: Trace,
+        at: Tensor,
+        name: str,
+        starts: Trace | None,
     ) -> Tensor:
-        """Return (M', D) the interest before the chosen targets, those from nothing last."""
+        """Return (M', D) the interest before the chosen targets, those from nothing last.
+
+        `starts` is what memories show before any event, where that is not the same for all users.
+        """
         row, at_ms = batch.target_row[at], batch.target_time_ms[at]
         warm = row >= 0
         num_warm = int(warm.sum())
@@ -193,11 +223,16 @@ class Objective(nn.Module):
         if num_warm != batch.events.num_events or (row.diff() == 0).any():
             trace = trace.rows(row)
         vectors = model.readout(trace, elapsed_ms, warm_ms, name)
-        cold = self._cold(model, at_ms[num_warm:], name)
+        own = None if starts is None else starts.rows(batch.target_user[at[num_warm:]])
+        cold = self._cold(model, at_ms[num_warm:], name, own)
         return torch.cat([vectors, cold.expand(len(at) - num_warm, -1)])
 
-    def _cold(self, model: InterestModel, at_ms: Tensor, name: str) -> Tensor:
-        """Return (F, D) or, where the time of asking is not looked at, (1, D) without history."""
+    def _cold(
+        self, model: InterestModel, at_ms: Tensor, name: str, starts: Trace | None
+    ) -> Tensor:
+        """Return (F, D) or, where all would be the same, (1, D) the interest without history."""
+        if starts is not None:
+            return model.readout(starts, torch.full_like(at_ms, NO_ELAPSED), at_ms, name)
         nobody = model.trace_of(model.initial_state(1))
         looks = model.readout_of(name).query_calendar
         asked = at_ms if looks else at_ms.new_full((1,), NO_TIME)
@@ -245,6 +280,11 @@ class Objective(nn.Module):
         chosen = chosen.to(batch.events.item_index.device)
         chosen[batch.events.offsets[1:][batch.events.lengths > 0] - 1] = True
         return chosen.nonzero().squeeze(1)
+
+
+def _starts(model: InterestModel, begin: ModelState | None) -> Trace | None:
+    """Return what memories show before any event, None where it is the same for all users."""
+    return model.trace_of(begin) if begin is not None and model.profile.is_read else None
 
 
 def user_loss(
@@ -314,8 +354,10 @@ class _Pair(nn.Module):
         objective, model = self.objective, self.model
         table = objective._table(model)
         window, looked = hide_events(model, window)
-        trace, _ = model(window.events, None, table, looked)
-        total = objective._sequence(model, window, trace, table, objective.loss.reference)
+        begin = objective._begin(model, window)
+        trace, _ = model(window.events, begin, table, looked)
+        starts, loss = _starts(model, begin), objective.loss.reference
+        total = objective._sequence(model, window, trace, table, loss, starts)
         if objective.interest_weight > 0 and window.events.num_events:
             inputs = objective._interest_inputs(window, trace, table)
             interest = objective.interest_loss.reference(*inputs)

@@ -25,7 +25,7 @@ from penchant.items import ItemContent, TextTable
 from penchant.model import InterestModel
 from penchant.sequences.roles import EventRoles
 from penchant.sequences.training_targets import TrainingTargets
-from penchant.training.content import item_content, reads_text
+from penchant.training.content import item_content, item_counts, reads_text
 from penchant.training.contrasting import Contrasts
 from penchant.training.devices import choose_device
 from penchant.training.objective import ROWS_FROM, Objective, Term
@@ -40,7 +40,7 @@ def fresh_model(
     """
     content = item_content(data, config) if content is None else content
     sizes = len(data.items), len(data.event_types)
-    model = build_model(config, *sizes, data.features, content)
+    model = build_model(config, *sizes, data.features, content, data.user_features)
     fit_inputs(model, data.log.train, build_roles(config, data.event_types))
     return model
 
@@ -89,7 +89,7 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
     settings = config.loss.settings
     targets = TrainingTargets.of(data.log.train, build_roles(config, data.event_types))
     objective = Objective(
-        build_loss(config, _item_counts(data, targets)),
+        build_loss(config, _item_counts(data, targets, config)),
         config.width,
         settings["interest_weight"],
         settings["interest_share"],
@@ -98,6 +98,8 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
         terms=_terms(config, targets),
         value_weight=config.events.value_weight,
     )
+    if config.profile.kind != "none":
+        objective.profiles = Profiles.of(data.user_features)
     if settings["contrast_weight"] or settings["view_weight"]:
         objective.contrasts = Contrasts(
             settings["contrast_weight"],
@@ -109,11 +111,14 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
     return objective
 
 
-def _item_counts(data: PreparedData, targets: TrainingTargets) -> np.ndarray:
-    """Return (I,) how often each item is to be predicted, those pushed down not counted."""
+def _item_counts(data: PreparedData, targets: TrainingTargets, config: Config) -> np.ndarray:
+    """Return how often each compared item is to be predicted, those pushed down not counted."""
     is_wanted = (targets.weight > 0).any(1)
     item = data.log.train.item_index[targets.row[is_wanted]]
-    return np.bincount(item, minlength=len(data.items))
+    counts = np.bincount(item, minlength=len(data.items))
+    if config.items.kind != "mixture":
+        return counts
+    return counts[: ItemContent(torch.from_numpy(item_counts(data))).num_trained]
 
 
 def with_choices(data: PreparedData, config: Config) -> tuple[Config, str]:
@@ -179,8 +184,8 @@ def check_parts(data: PreparedData, config: Config) -> None:
     with torch.device("meta"):
         sizes = len(data.items), len(data.event_types)
         some_text = TextTable.blank(sizes[0], 1, 1) if reads_text(config) else None
-        content = ItemContent(torch.zeros(sizes[0]), some_text)
-        model = build_model(config, *sizes, data.features, content)
+        content = ItemContent(torch.from_numpy(item_counts(data)), some_text)
+        model = build_model(config, *sizes, data.features, content, data.user_features)
         build_objective(data, config).loss.check_head(model.head)
     if config.events.value_as == "target":
         _check_values(data, config)
