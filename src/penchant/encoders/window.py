@@ -7,7 +7,7 @@ So the model keeps a user's last events, and shows them again before the new one
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -70,7 +70,7 @@ class EventWindow(NamedTuple):
     before_ms: Tensor
 
     @classmethod
-    def empty(cls, num_users: int, size: int, device: torch.device) -> EventWindow:
+    def empty(cls, num_users: int, size: int, device: torch.device) -> Self:
         """Return windows without events."""
 
         def full(fill: float, dtype: torch.dtype) -> Tensor:
@@ -89,7 +89,7 @@ class EventWindow(NamedTuple):
         """(B,) events in each window."""
         return (self.item_index != EMPTY).sum(1)
 
-    def emptied(self) -> EventWindow:
+    def emptied(self) -> Self:
         """Return windows of the same size without events."""
         num_users, size = self.item_index.shape
         return self.empty(num_users, size, self.item_index.device)
@@ -107,24 +107,28 @@ class EventWindow(NamedTuple):
         shown = PackedEvents(item_index, event_type, value, time_ms, no_context, offsets)
         return Shown(shown, source >= self.item_index.numel(), kept, before_ms)
 
-    def after(self, shown: Shown) -> EventWindow:
+    def forgotten(self, lengths: Tensor) -> Tensor:
+        """Return (B,) how many of the events shown, (B,) of each user, no later one will see."""
+        return (lengths - self.item_index.shape[1]).clamp(min=0)
+
+    def after(self, shown: Shown) -> Self:
         """Return the windows once the new events have been read."""
         events, size = shown.events, self.item_index.shape[1]
         if events.num_events == 0:
             return self._replace(before_ms=shown.before_ms)
-        row = kept_rows(events.offsets, size)  # (B, W)
-        earlier = (events.offsets[1:] - size - 1).clamp(min=0)
-        is_cut = events.lengths > size
+        forgotten = self.forgotten(events.lengths)
+        row = kept_rows(events.offsets, size, forgotten)  # (B, W)
+        earlier = (events.offsets[:-1] + forgotten - 1).clamp(min=0)
 
         def last(column: Tensor, like: Tensor, empty: float) -> Tensor:
             return torch.where(row >= 0, column[row], empty).to(like.dtype)
 
-        return EventWindow(
+        return type(self)(
             last(events.item_index, self.item_index, EMPTY),
             last(events.event_type, self.event_type, 0),
             last(events.value, self.value, 0.0),
             last(events.time_ms, self.time_ms, NO_TIME),
-            torch.where(is_cut, events.time_ms[earlier], shown.before_ms),
+            torch.where(forgotten > 0, events.time_ms[earlier], shown.before_ms),
         )
 
     def _pools(self, events: PackedEvents) -> tuple[Tensor, ...]:
@@ -166,16 +170,16 @@ def shown_rows(kept: Tensor, size: int, offsets: Tensor) -> tuple[Tensor, Tensor
     return torch.where(age < kept[user], from_window, from_new), both
 
 
-def kept_rows(offsets: Tensor, size: int) -> Tensor:
-    """Return (B, W) the last rows of each user, -1 where there are fewer.
+def kept_rows(offsets: Tensor, size: int, forgotten: Tensor) -> Tensor:
+    """Return (B, W) the last rows of each user but the first `forgotten` (B,), -1 where no more.
 
     Examples
     --------
-    >>> kept_rows(torch.tensor([0, 3, 4]), 2).tolist()
+    >>> kept_rows(torch.tensor([0, 3, 4]), 2, torch.tensor([1, 0])).tolist()
     [[1, 2], [-1, 3]]
     """
     row = offsets[1:].unsqueeze(1) - size + torch.arange(size, device=offsets.device)
-    return torch.where(row >= offsets[:-1].unsqueeze(1), row, -1)
+    return torch.where(row >= (offsets[:-1] + forgotten).unsqueeze(1), row, -1)
 
 
 class WindowEncoder(SequenceEncoder):
