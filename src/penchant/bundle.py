@@ -38,6 +38,7 @@ from penchant.model import InterestModel
 FORMAT: Final = 1
 KIND: Final = "bundle"
 MARKER: Final = "bundle.json"
+USER_FEATURES: Final = "user_features.json"
 _AGAIN: Final = "Copy the bundle again, or train anew."
 
 
@@ -57,6 +58,8 @@ class Bundle:
         Row i describes item i: `item_id` and attributes.
     encoder
         Turns attributes of items into numbers, also those of items that come later.
+    user_encoder
+        The same for users; it knows no attributes where the model reads none.
     event_types
         Names of the kinds of behaviour by index.
     item_counts
@@ -77,6 +80,7 @@ class Bundle:
     event_types: tuple[str, ...]
     item_counts: np.ndarray
     facts: dict[str, Any]
+    user_encoder: FeatureEncoder = FeatureEncoder()
 
     @classmethod
     def of(cls, model: InterestModel, config: Config, data: PreparedData) -> Bundle:
@@ -98,6 +102,7 @@ class Bundle:
                 "num_items": len(data.items),
                 "num_train_events": train.num_events,
             },
+            user_encoder=data.user_encoder if model.profile.is_read else FeatureEncoder(),
         )
 
     @cached_property
@@ -129,6 +134,8 @@ class Bundle:
             self.item_table.write_parquet(path / "items.parquet")
             (path / "config.toml").write_text(self.config.to_toml(), encoding="utf-8")
             write_json(path / "features.json", self.encoder.to_dict())
+            if self.model.profile.is_read:
+                write_json(path / USER_FEATURES, self.user_encoder.to_dict())
             manifest = {
                 "kind": KIND,
                 "format": FORMAT,
@@ -157,6 +164,7 @@ class Bundle:
             check_files(path, manifest["files"])
             item_table = pl.read_parquet(path / "items.parquet")
             encoder = FeatureEncoder.from_dict(_read_json(path / "features.json"))
+            user_encoder = _user_encoder(path)
             event_types = tuple(manifest["event_types"])
             text = (path / "config.toml").read_text(encoding="utf-8")
             config = Config.from_toml(text, str(path / "config.toml"))
@@ -166,7 +174,8 @@ class Bundle:
                 features = encoder.transform(item_table)
                 sizes = item_table.height, len(event_types)
                 content = _content_of(tensors, item_counts)
-                model = build_model(config, *sizes, features, content)
+                nobody = user_encoder.transform(pl.DataFrame({"user_id": []}))
+                model = build_model(config, *sizes, features, content, nobody)
             model.load_state_dict(
                 {name.removeprefix("model."): tensor for name, tensor in tensors.items()}
             )
@@ -179,6 +188,7 @@ class Bundle:
                 event_types=event_types,
                 item_counts=item_counts,
                 facts=manifest["facts"],
+                user_encoder=user_encoder,
             )
         except (KeyError, TypeError, RuntimeError, ConfigError, SafetensorError) as error:
             reason = " ".join(str(error).split())
@@ -186,12 +196,14 @@ class Bundle:
 
     def _described(self) -> dict[str, Any]:
         """Return all but tensors and items, fit for JSON."""
-        return {
+        described = {
             "config": self.config.to_dict(),
             "encoder": self.encoder.to_dict(),
             "event_types": self.event_types,
             "facts": self.facts,
         }
+        of_users = {"user_encoder": self.user_encoder.to_dict()}
+        return described | (of_users if self.model.profile.is_read else {})
 
     def _tensors(self) -> dict[str, Tensor]:
         """Return all tensors by name; cloned, since a file holds each of them by itself."""
@@ -228,6 +240,12 @@ def _content_of(tensors: dict[str, Tensor], item_counts: np.ndarray) -> ItemCont
     turn = tensors.get("model.items.sources.text.turn")
     text = None if turn is None else TextTable.blank(len(item_counts), *turn.shape)
     return ItemContent(torch.as_tensor(item_counts), text)
+
+
+def _user_encoder(path: Path) -> FeatureEncoder:
+    """Return what reads attributes of users; older bundles have no file and read none."""
+    stored = path / USER_FEATURES
+    return FeatureEncoder.from_dict(_read_json(stored)) if stored.is_file() else FeatureEncoder()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def build_model(
     num_event_types: int,
     features: ItemFeatures | None = None,
     content: ItemContent | None = None,
+    user_features: ItemFeatures | None = None,
 ) -> InterestModel:
     """Build the model that a configuration describes, with fresh weights.
 
@@ -45,6 +46,8 @@ def build_model(
         Attributes of the items (`penchant.events.ItemFeatures`), for item encoders that read them.
     content
         What else there is to know about them, for a mixture; nothing, and no event, when left out.
+    user_features
+        Attributes of users, for profiles that read them.
 
     Raises
     ------
@@ -60,12 +63,18 @@ def build_model(
             'items.kind "features" needs the attributes of the items, but none were given.',
             "Prepare the data with --items, or set items.kind=identity.",
         )
+    if config.profile.kind != "none" and not (user_features and user_features.names):
+        raise ConfigError(
+            f'profile.kind "{config.profile.kind}" needs attributes of users, but there are none.',
+            "Prepare the data with --users, or set profile.kind=none.",
+        )
     table = None if features is None else FeatureTable(features)
     sizes = {
         "width": config.width,
         "num_items": num_items,
         "num_event_types": num_event_types,
         "features": table,
+        "user_features": user_features,
         "content": replace(content or ItemContent.empty(num_items), features=table),
     }
     learns_values = config.events.value_as == "target"
@@ -83,6 +92,7 @@ def build_model(
         readouts(),
         build("head", config.head, sizes),
         ValueReadout(config.width, config.events.log_value) if learns_values else None,
+        build("profile", config.profile, sizes),
     )
 
 

@@ -22,6 +22,7 @@ from penchant.registry import Registry
 KINDS: Final = {
     "items": "identity",
     "behaviour": "",
+    "profile": "none",
     "encoder": "gru",
     "interest": "multi_head",
     "readout": "",
@@ -34,7 +35,15 @@ CHOSEN_BY_SIZE: Final = "auto"
 """The kind of loss that stands for another one, once the size of the catalogue is known."""
 
 SIZES: Final = frozenset(
-    {"width", "num_items", "item_counts", "num_event_types", "features", "content"}
+    {
+        "width",
+        "num_items",
+        "item_counts",
+        "num_event_types",
+        "features",
+        "content",
+        "user_features",
+    }
 )
 """What a constructor is given when a model is built; everything else it takes is a setting."""
 
@@ -71,12 +80,13 @@ def _rooms() -> dict[str, Registry[Any] | type]:
     from penchant.encoders import encoders
     from penchant.heads import heads
     from penchant.interest import Readout, attentions
-    from penchant.items import BehaviourInput, item_encoders
+    from penchant.items import BehaviourInput, item_encoders, profile_inputs
     from penchant.losses import losses
 
     return {
         "items": item_encoders,
         "behaviour": BehaviourInput,
+        "profile": profile_inputs,
         "encoder": encoders,
         "interest": attentions,
         "readout": Readout,

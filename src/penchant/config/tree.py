@@ -44,7 +44,7 @@ class Config:
     ----------
     width
         Width D of the item vectors and of the interest.
-    items, behaviour, encoder, interest, readout, head, loss
+    items, behaviour, profile, encoder, interest, readout, head, loss
         The parts of the model, and its loss.
     events
         Which events are read and which are to be predicted.
@@ -65,6 +65,7 @@ class Config:
     width: int
     items: Part
     behaviour: Part
+    profile: Part
     encoder: Part
     interest: Part
     readout: Part

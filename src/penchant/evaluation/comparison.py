@@ -26,6 +26,7 @@ from penchant.evaluation.summary import RankerSummary
 from penchant.evaluation.values import with_value_errors
 from penchant.events.arrays import NO_TIME, LogArrays, Part
 from penchant.heads import LabelRule
+from penchant.items import Profiles
 from penchant.model import InterestModel
 from penchant.sequences.roles import EventRoles
 
@@ -151,6 +152,7 @@ def evaluate_model(
     labels: LabelRule | None = None,
     roles: EventRoles = EventRoles(),
     objective: str = "",
+    profiles: Profiles | None = None,
     **options: Any,
 ) -> Report:
     """Evaluate a model beside freshly fitted baselines, with and without the time of asking.
@@ -177,6 +179,8 @@ def evaluate_model(
         Which events are history, targets, and make an item seen; all when left out.
     objective
         Whose targets are ranked where the model has several objectives; the first when empty.
+    profiles
+        Attributes of the data's users, for a model that reads them; unknown when left out.
     options
         Passed on to `evaluate`.
 
@@ -196,7 +200,7 @@ def evaluate_model(
     fitted = fit_baselines(data.log, data.num_items, **own)
     told = query_time and bool((data.log.time_ms != NO_TIME).any())
     ranker, untold = (
-        ModelRanker(model, query_time=time, roles=roles, objective=objective)
+        ModelRanker(model, time, roles=roles, objective=objective, profiles=profiles)
         for time in (told, False)
     )
     options = {"seen_event_types": roles.seen_types, **options}

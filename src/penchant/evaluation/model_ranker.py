@@ -15,7 +15,8 @@ from torch import Tensor
 
 from penchant.clock import elapsed_between
 from penchant.encoders import Looked
-from penchant.model import InterestModel, Trace
+from penchant.items import Profiles
+from penchant.model import InterestModel, ModelState, Trace
 from penchant.packed import NO_TIME
 from penchant.sequences.packing import pack
 from penchant.sequences.roles import EventRoles
@@ -38,6 +39,8 @@ class ModelRanker:
         Which events are history; all when left out.
     objective
         What is asked for where the model has several objectives; the first when empty.
+    profiles
+        Attributes of the data's users, for a model that reads them; unknown when left out.
 
     Raises
     ------
@@ -57,11 +60,13 @@ class ModelRanker:
         device: torch.device | str | None = None,
         roles: EventRoles = EventRoles(),
         objective: str = "",
+        profiles: Profiles | None = None,
     ) -> None:
         self.model = model if device is None else model.to(device)
         self.query_time = query_time and model.readout_of(objective).depends_on_time
         self.roles = roles
         self.objective = objective
+        self.profiles = profiles
 
     def score(self, block: TargetBlock) -> np.ndarray:
         """Return (M, I) scores from one `forward` over the block's histories.
@@ -87,8 +92,11 @@ class ModelRanker:
         is_asked = np.zeros(events.num_events, dtype=bool)
         is_asked[place[has_history]] = True
         looked = Looked(torch.as_tensor(is_asked, device=table.device))
-        trace, _ = self.model.forward(events, None, table, looked)
-        asked = self._trace_at(trace, place, has_history, table.device)
+        begin = self._begin(block, table.device)
+        trace, _ = self.model.forward(
+            events, begin if self.model.profile.is_read else None, table, looked
+        )
+        asked = self._trace_at(trace, self.model.trace_of(begin), place, has_history, block.owner)
         before_ms = np.where(has_history, block.log.time_ms[row_before], NO_TIME)
         at_ms = block.times_ms if self.query_time else np.full(len(block.rows), NO_TIME)
         before, at = (torch.as_tensor(times, device=table.device) for times in (before_ms, at_ms))
@@ -106,13 +114,25 @@ class ModelRanker:
         finally:
             self.model.train(was_training)
 
+    def _begin(self, block: TargetBlock, device: torch.device) -> ModelState:
+        """Return the memories of the block's users before any event."""
+        if self.profiles is None:
+            return self.model.initial_state(len(block.users))
+        profiles = self.profiles.of_users(torch.as_tensor(block.users, device=device))
+        return self.model.initial_state(len(block.users), profiles)
+
     def _trace_at(
-        self, trace: Trace, place: np.ndarray, has_history: np.ndarray, device: torch.device
+        self,
+        trace: Trace,
+        starts: Trace,
+        place: np.ndarray,
+        has_history: np.ndarray,
+        owner: np.ndarray,
     ) -> Trace:
-        """Return (M, …) what memories show before each target, the empty one without history."""
-        empty = self.model.trace_of(self.model.initial_state(1))
-        rows = torch.as_tensor(np.where(has_history, place + 1, 0), device=device)
-        return Trace(*(torch.cat([e, t])[rows] for e, t in zip(empty, trace, strict=True)))
+        """Return (M, …) what memories show before each target, where they start without history."""
+        rows = torch.as_tensor(np.where(has_history, len(starts.hidden) + place, owner))
+        rows = rows.to(starts.hidden.device)
+        return Trace(*(torch.cat([s, t])[rows] for s, t in zip(starts, trace, strict=True)))
 
 
 def _stands_before_a_target(block: TargetBlock) -> np.ndarray:

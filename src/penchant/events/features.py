@@ -67,6 +67,11 @@ class ItemFeatures:
     is_known: np.ndarray
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all attributes."""
+        return self.categorical_names + self.numeric_names + self.bag_names
+
+    @property
     def num_items(self) -> int:
         """Number of items."""
         return len(self.bag_offsets) - 1

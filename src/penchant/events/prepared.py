@@ -86,6 +86,19 @@ class PreparedData:
         return self.encoder.transform(self.item_table)
 
     @cached_property
+    def user_encoder(self) -> FeatureEncoder:
+        """Turns attributes of users into numbers; fitted on the users with training events."""
+        if self.user_table is None:
+            return FeatureEncoder()
+        return FeatureEncoder.fit(self.user_table.drop("user_id"), self.log.train.lengths)
+
+    @cached_property
+    def user_features(self) -> ItemFeatures:
+        """The encoded attributes of all users; nothing is known of them where none were given."""
+        ids = pl.DataFrame({"user_id": self.users.series})
+        return self.user_encoder.transform(ids if self.user_table is None else self.user_table)
+
+    @cached_property
     def has_times(self) -> bool:
         """Whether every event has a time."""
         return self.log.num_events > 0 and bool((self.log.time_ms != NO_TIME).all())

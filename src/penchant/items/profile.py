@@ -131,6 +131,7 @@ class PrefixProfile(ProfileInput):
         self.unknown = nn.Parameter(torch.randn(width) * 0.1 * width**-0.5)
         with torch.no_grad():
             for vectors in self.attributes.categories:
+                assert isinstance(vectors, nn.Embedding)
                 vectors.weight[0] = 0.0
 
     def forward(self, num_users: int, profiles: Profiles | None = None) -> Tensor:

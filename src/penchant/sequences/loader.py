@@ -37,9 +37,13 @@ class TrainingBatch:
     ----------
     events
         Input events, N rows of B users; a user may have none.
+    users
+        (B,) int64 indices of the users in the log.
     target_row
         (M,) int64 row of `events` after which each target is predicted, -1 for one that is
         predicted from nothing; rising, those from nothing last.
+    target_user
+        (M,) int64 which user of the batch each target belongs to.
     target_item
         (M,) int64.
     target_type
@@ -56,7 +60,9 @@ class TrainingBatch:
     """
 
     events: PackedEvents
+    users: Tensor
     target_row: Tensor
+    target_user: Tensor
     target_item: Tensor
     target_type: Tensor
     target_value: Tensor
@@ -73,7 +79,9 @@ class TrainingBatch:
         """Return the batch on a device."""
         return TrainingBatch(
             self.events.to(device),
+            self.users.to(device),
             self.target_row.to(device),
+            self.target_user.to(device),
             self.target_item.to(device),
             self.target_type.to(device),
             self.target_value.to(device),
@@ -205,7 +213,9 @@ class TrainingLoader:
                 torch.zeros((len(row), 0), dtype=torch.int64),
                 torch.from_numpy(offsets),
             ),
+            torch.from_numpy(users),
             torch.from_numpy(target_row),
+            torch.from_numpy(user),
             columns.item[at],
             columns.type[at],
             columns.value[at],

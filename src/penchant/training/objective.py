@@ -163,6 +163,13 @@ class Objective(nn.Module):
         profiles = None if self.profiles is None else self.profiles.of_users(batch.users)
         return model.initial_state(batch.events.num_users, profiles)
 
+    def _begin(self, model: InterestModel, batch: TrainingBatch) -> ModelState | None:
+        """Return what attributes say before the users' windows, None where they are not read."""
+        if not model.profile.is_read:
+            return None
+        profiles = None if self.profiles is None else self.profiles.of_users(batch.users)
+        return model.initial_state(batch.events.num_users, profiles)
+
     def _table(self, model: InterestModel) -> Table:
         """Return the vectors of the items that are compared.
 
@@ -209,7 +216,7 @@ class Objective(nn.Module):
         trace: Trace,
         at: Tensor,
         name: str,
-        starts: Trace | None,
+        starts: Trace | None = None,
     ) -> Tensor:
         """Return (M', D) the interest before the chosen targets, those from nothing last.
 
@@ -227,9 +234,7 @@ class Objective(nn.Module):
         cold = self._cold(model, at_ms[num_warm:], name, own)
         return torch.cat([vectors, cold.expand(len(at) - num_warm, -1)])
 
-    def _cold(
-        self, model: InterestModel, at_ms: Tensor, name: str, starts: Trace | None
-    ) -> Tensor:
+    def _cold(self, model: InterestModel, at_ms: Tensor, name: str, starts: Trace | None) -> Tensor:
         """Return (F, D) or, where all would be the same, (1, D) the interest without history."""
         if starts is not None:
             return model.readout(starts, torch.full_like(at_ms, NO_ELAPSED), at_ms, name)
@@ -280,6 +285,11 @@ class Objective(nn.Module):
         chosen = chosen.to(batch.events.item_index.device)
         chosen[batch.events.offsets[1:][batch.events.lengths > 0] - 1] = True
         return chosen.nonzero().squeeze(1)
+
+
+def _starts(model: InterestModel, begin: ModelState | None) -> Trace | None:
+    """Return what memories show before any event, None where it is the same for all users."""
+    return model.trace_of(begin) if begin is not None and model.profile.is_read else None
 
 
 def _starts(model: InterestModel, begin: ModelState | None) -> Trace | None:

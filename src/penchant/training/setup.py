@@ -21,7 +21,7 @@ from penchant.config import (
 from penchant.encoders import PairBias
 from penchant.errors import ConfigError
 from penchant.events import LogArrays, Part, PreparedData
-from penchant.items import ItemContent, TextTable
+from penchant.items import ItemContent, Profiles, TextTable
 from penchant.model import InterestModel
 from penchant.sequences.roles import EventRoles
 from penchant.sequences.training_targets import TrainingTargets
@@ -98,6 +98,8 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
         terms=_terms(config, targets),
         value_weight=config.events.value_weight,
     )
+    if config.profile.kind != "none":
+        objective.profiles = Profiles.of(data.user_features)
     if config.profile.kind != "none":
         objective.profiles = Profiles.of(data.user_features)
     if settings["contrast_weight"] or settings["view_weight"]:

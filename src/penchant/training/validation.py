@@ -12,6 +12,7 @@ from penchant.evaluation.metrics import METRICS
 from penchant.evaluation.model_ranker import ModelRanker
 from penchant.events import Part, PreparedData
 from penchant.events.arrays import LogArrays
+from penchant.items import Profiles
 from penchant.model import InterestModel
 from penchant.sequences.ranking import cut_block, ranks, seen_items
 from penchant.sequences.targets import target_blocks
@@ -38,16 +39,17 @@ def validate(model: InterestModel, data: PreparedData, config: Config) -> dict[s
     NaN where they have none.
     """
     roles = build_roles(config, data.event_types)
+    profiles = Profiles.of(data.user_features) if model.profile.is_read else None
     wanted = [name for name in (*SHOWN, config.training.metric) if "@" in name]
     figures: dict[str, float] = {}
     for place, name in enumerate(model.objectives or ("",)):
-        ranker = ModelRanker(model, roles=roles, objective=name)
+        ranker = ModelRanker(model, roles=roles, objective=name, profiles=profiles)
         log = roles.with_targets(data.log, place)
         prefix = f"{name}/" if place else ""
         found = mean_metrics(_ranks(ranker, log, config), tuple(wanted))
         figures |= {f"{prefix}{metric}": value for metric, value in found.items()}
     if config.head.kind == "binary":
-        figures |= _binary_figures(model, data, config)
+        figures |= _binary_figures(model, data, config, profiles)
     return figures
 
 
@@ -63,10 +65,12 @@ def _ranks(ranker: ModelRanker, log: LogArrays, config: Config) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _binary_figures(model: InterestModel, data: PreparedData, config: Config) -> dict[str, float]:
+def _binary_figures(
+    model: InterestModel, data: PreparedData, config: Config, profiles: Profiles | None
+) -> dict[str, float]:
     roles = build_roles(config, data.event_types)
     targets = binary_targets(
-        {"model": ModelRanker(model, roles=roles)},
+        {"model": ModelRanker(model, roles=roles, profiles=profiles)},
         roles.with_targets(data.log),
         Part.VALIDATION,
         build_labels(config, data.event_types),
