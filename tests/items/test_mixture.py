@@ -111,3 +111,23 @@ def test_what_cannot_be_mixed_is_refused(sources, settings, message):
     with pytest.raises(ConfigError) as caught:
         MixtureItems(2, content(), sources, **settings)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("sources", [("text",), ("identity", "text"), ("identity",)])
+@pytest.mark.parametrize("gate", [True, False])
+def test_a_later_item_equals_the_same_item_had_it_been_there_without_events(sources, gate):
+    items = mixture(*sources, gate=gate)
+    if items.gate is not None:
+        items.gate.bias.data = torch.tensor([0.3, -0.2])
+    vectors, known = items.later({"text": TEXT[1:3]}, 2)
+    torch.testing.assert_close(vectors[1], items.table()[2])
+    assert known.tolist() == [False, "text" in sources]
+    assert vectors[0].tolist() == [0, 0]
+
+
+def test_a_later_item_is_read_by_its_attributes():
+    three = ItemContent(torch.tensor([1, 0, 4]), None, attributes())
+    items = MixtureItems(4, three, ("identity", "features"))
+    vectors, known = items.later({"features": attributes()}, 3)
+    torch.testing.assert_close(vectors[1], items.table()[1])
+    assert known.all()

@@ -6,6 +6,7 @@ Sources are mixed by `MixtureItems`. They can speak of items that nobody has tak
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -24,3 +25,10 @@ class ContentSource(nn.Module, ABC):
     @abstractmethod
     def forward(self, item_index: Tensor | None) -> Tensor:
         """Return (N, D) vectors of the items (N,), of all when None; zeros where unknown."""
+
+    @abstractmethod
+    def later(self, given: Any) -> tuple[Tensor, Tensor]:
+        """Return (n, D) vectors of items that came later, and (n,) bool which of them are known.
+
+        `given` is what this source reads of them.
+        """

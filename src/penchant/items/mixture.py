@@ -6,10 +6,10 @@ neighbours in a graph say, which the model has learned to read on items that it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import torch
 import torch.nn.functional as F
@@ -78,6 +78,11 @@ class FeatureSource(ContentSource):
         """Return (N, D) vectors of the items (N,), of all when None."""
         return self.attributes(item_index)
 
+    def later(self, given: FeatureTable) -> tuple[Tensor, Tensor]:
+        """Return vectors of later items from their attributes."""
+        vectors = self.attributes.of(given.rows(None))
+        return vectors, torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+
 
 class Gate(nn.Module):
     """How much each of S sources counts for each of I items.
@@ -104,6 +109,10 @@ class Gate(nn.Module):
     def forward(self, item_index: Tensor | None, counts: Tensor, known: Tensor) -> Tensor:
         """Return (N, S) weights of the sources that know (N, S) the items, 0 for the others."""
         own = self.own.weight if item_index is None else self.own(item_index)
+        return self.weights(own, counts, known)
+
+    def weights(self, own: Tensor, counts: Tensor, known: Tensor) -> Tensor:
+        """Return (N, S) weights given the numbers (N, S) that are the items' own."""
         logits = own + self.bias + counts.log1p().unsqueeze(1) * self.slope
         shares = logits.masked_fill(~known, -torch.inf).softmax(1).nan_to_num()
         return shares * known.sum(1, keepdim=True)
@@ -157,7 +166,7 @@ class MixtureItems(ItemEncoder):
     ) -> None:
         super().__init__()
         _check(sources, content, identity_dropout, start_from_text)
-        self.num_items = len(content.counts)
+        self.num_items, self.width = len(content.counts), width
         self.num_compared = content.num_trained
         self.identity_dropout = identity_dropout
         self.register_buffer("counts", content.counts.float())
@@ -189,6 +198,41 @@ class MixtureItems(ItemEncoder):
         """Return (I, D) vectors of all items."""
         return self._mixed(None)
 
+    def later(self, content: Mapping[str, Any], num_items: int) -> tuple[Tensor, Tensor]:
+        """Read items that came after the training.
+
+        Parameters
+        ----------
+        content
+            What each source reads: (n, E) vectors of texts under `text`, a `FeatureTable` under
+            `features`.
+        num_items
+            How many items n there are.
+
+        Returns
+        -------
+        vectors, is_known
+            (n, D), and (n,) bool: of the others there is nothing to say, and they are zeros.
+
+        Relations
+        ---------
+        Equals the row of an item without training events that has the same content.
+        """
+        like = next(self.parameters())
+        nothing = torch.zeros(num_items, dtype=torch.bool, device=like.device)
+        found: list[tuple[Tensor, Tensor]] = []
+        for name, source in self.sources.items():
+            assert isinstance(source, ContentSource)
+            found.append(source.later(content[name]))
+        if self.vectors is not None:
+            found.insert(0, (like.new_zeros(num_items, self.width), nothing))
+        is_known = torch.stack([known for _, known in found], 1)  # (n, S)
+        weights = is_known.to(like.dtype)
+        if self.gate is not None:
+            none = like.new_zeros(num_items)
+            weights = self.gate.weights(none.unsqueeze(1), none, is_known)
+        return _summed(weights, [vectors for vectors, _ in found]), is_known.any(1)
+
     def _mixed(self, item_index: Tensor | None) -> Tensor:
         rows = slice(None) if item_index is None else item_index
         counts = self.counts[rows]
@@ -205,10 +249,7 @@ class MixtureItems(ItemEncoder):
             weights = is_known.to(vectors[0].dtype)
         else:
             weights = self.gate(item_index, counts, is_known)
-        mixed = weights[:, :1] * vectors[0]
-        for place, added in enumerate(vectors[1:], start=1):
-            mixed = mixed + weights[:, place : place + 1] * added
-        return mixed
+        return _summed(weights, vectors)
 
     def _has_identity(self, counts: Tensor) -> Tensor:
         """Return (N,) whether the identities of items with so many events (N,) count."""
@@ -223,6 +264,14 @@ class MixtureItems(ItemEncoder):
         if self.refresh is not None:
             self.refresh(vectors.weight, item_index)
         return F.embedding(item_index, vectors.weight, sparse=self.refresh is not None)
+
+
+def _summed(weights: Tensor, vectors: Sequence[Tensor]) -> Tensor:
+    """Return (N, D) the sum of S vectors (N, D) of each item, times their weights (N, S)."""
+    mixed = weights[:, :1] * vectors[0]
+    for place, added in enumerate(vectors[1:], start=1):
+        mixed = mixed + weights[:, place : place + 1] * added
+    return mixed
 
 
 def _check(

@@ -131,6 +131,12 @@ class TextSource(ContentSource):
         """Return (n, D) vectors from turned ones (n, P)."""
         return self.head(rows)
 
+    def later(self, given: Tensor) -> tuple[Tensor, Tensor]:
+        """Return vectors of later items from (n, E) vectors of the same language model."""
+        known = given.any(1)
+        rows = turned(given.to(self.mean.dtype), self.mean, self.turn)
+        return self.of_turned(rows) * known.unsqueeze(1), known
+
 
 class _Shorter(nn.Module):
     """The first D directions, at the length that other vectors of items start with."""
