@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from penchant.errors import StaleMemoryError
-from penchant.stores import LoggedEvent, Memory, Outcome, Store
+from penchant.stores import LoggedEvent, Memory, Outcome, Store, StoredUser
 
 
 def event(user_id: str, item_id: str, time_ms: int, event_id: str, **more) -> LoggedEvent:
@@ -111,14 +111,19 @@ class StoreContract:
         store.append(event("u2", "a", 10, "other"))
         store.put_memory("u1", "b1", Memory(b"one"))
         store.put_memory("u1", "b2", Memory(b"two"))
+        store.put_user("u1", {"age": 31, "job": "baker"})
+        store.put_user("u2", {"age": 17})
         receipt = store.forget("u1", now_ms=30)
         found = (
             receipt.num_events,
             receipt.num_event_ids,
             receipt.num_memories,
             receipt.through_ms,
+            receipt.num_attributes,
         )
-        assert found == (3, 3, 2, 40)
+        assert found == (3, 3, 2, 40, 2)
+        assert store.get_user("u1") == StoredUser()
+        assert store.get_user("u2").attributes == {"age": 17}
         assert list(store.events("u1")) == []
         assert len(store.events("u2")) == 1
         stats = store.stats()
@@ -154,6 +159,7 @@ class StoreContract:
         store.append(event("u1", "a", 10, "e1"))
         memory = store.put_memory("u1", "b1", Memory(b"one"))
         store.put_item("a", {"title": "A"})
+        user = store.put_user("u1", {"age": 31})
         before = (store.stats(), list(store.events("u1")))
 
         def write_and_fail():
@@ -164,6 +170,8 @@ class StoreContract:
                 store.put_memory("u3", "b1", Memory(b"new"))
                 store.put_item("a", {"title": "B"})
                 store.put_item("b", {})
+                store.put_user("u1", {"age": 32})
+                store.put_user("u3", {})
                 store.forget("u1", now_ms=50)
                 store.drop_memories("b1")
                 raise RuntimeError("planted")
@@ -173,6 +181,7 @@ class StoreContract:
         assert (store.stats(), list(store.events("u1"))) == before
         assert store.get_memory("u1", "b1") == memory
         assert store.get_item("a") == {"title": "A"}
+        assert (store.get_user("u1"), store.get_user("u3")) == (user, StoredUser())
         assert store.append(event("u3", "b", 5, "e3"))[0] is Outcome.ACCEPTED
 
     def test_a_transaction_that_ends_well_keeps_everything(self, store):
@@ -212,6 +221,34 @@ class StoreContract:
         store.put_item("a", {"title": "A!"})
         assert store.get_item("a") == {"title": "A!"}
 
+    def test_users_are_kept_with_their_attributes_and_the_revision_tells_a_change(self, store):
+        assert store.get_user("u1") == StoredUser({}, 0)
+        first = store.put_user("u1", {"age": 31, "langs": ["de", "en"], "job": None})
+        assert store.get_user("u1") == first
+        assert first.attributes == {"age": 31, "langs": ["de", "en"], "job": None}
+        assert store.put_user("u1", dict(first.attributes)) == first
+        second = store.put_user("u1", {"age": 32})
+        assert second.revision > first.revision > 0
+        assert store.get_user("u1") == StoredUser({"age": 32}, second.revision)
+        assert store.get_user("u2") == StoredUser()
+
+    def test_a_revision_of_attributes_is_not_used_again_after_forgetting(self, store):
+        before = store.put_user("u1", {"age": 31})
+        store.forget("u1", now_ms=5)
+        assert store.put_user("u1", {"age": 31}).revision > before.revision
+
+    def test_what_is_done_to_attributes_outside_does_not_reach_the_store(self, store):
+        given = {"langs": ["de"]}
+        store.put_user("u1", given)
+        given["langs"].append("en")
+        store.get_user("u1").attributes["langs"].append("fr")
+        assert store.get_user("u1").attributes == {"langs": ["de"]}
+
+    def test_a_memory_tells_the_attributes_that_it_was_folded_with(self, store):
+        kept = store.put_memory("u1", "b1", Memory(b"one", user_revision=7))
+        assert store.get_memory("u1", "b1") == kept
+        assert kept.user_revision == 7
+
     def test_the_log_is_whole_where_nothing_was_cut(self, store):
         store.append(event("u1", "a", 10, "e1"))
         assert store.history_complete("u1")
@@ -225,7 +262,10 @@ class StoreContract:
             "num_items": 0,
             "num_tombstones": 0,
             "memory_bytes": 5 + 2,
+            "num_profiles": 0,
         }
+        store.put_user("u1", {"age": 31})
+        assert store.stats().num_profiles == 1
 
     def test_closing_twice_is_harmless(self, store):
         store.close()

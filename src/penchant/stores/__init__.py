@@ -6,6 +6,7 @@ from penchant.stores.base import (
     Memory,
     Outcome,
     Store,
+    StoredUser,
     StoreStats,
 )
 from penchant.stores.memory import InProcessStore
@@ -19,6 +20,7 @@ __all__ = [
     "Outcome",
     "Store",
     "StoreStats",
+    "StoredUser",
     "blot",
     "open_store",
 ]

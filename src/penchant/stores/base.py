@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
@@ -83,6 +83,9 @@ class Memory:
         The greatest log sequence folded in; a memory behind its log catches up when it is read.
     revision
         Grows with every put, survives forgetting, and is the key of compare-and-set.
+    user_revision
+        The revision of the user's attributes that it was folded with; one with another revision is
+        folded again when it is read.
     """
 
     state: bytes = b""
@@ -91,11 +94,20 @@ class Memory:
     last_time_ms: int | None = None
     applied_through: int = 0
     revision: int = 0
+    user_revision: int = 0
 
     @property
     def num_bytes(self) -> int:
         """Bytes of the state and of the seen items."""
         return len(self.state) + len(self.seen)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """Attributes of a user, and a revision that grows with every change; 0 before the first."""
+
+    attributes: dict[str, Any] = field(default_factory=dict)
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,8 @@ class ForgetReceipt:
     ----------
     through_ms
         Events of this user up to this time are refused from now on.
+    num_attributes
+        Attributes of the user.
     """
 
     user_id: str
@@ -113,6 +127,7 @@ class ForgetReceipt:
     num_event_ids: int
     num_memories: int
     through_ms: int
+    num_attributes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +140,15 @@ class StoreStats:
     num_items: int
     num_tombstones: int
     memory_bytes: int
+    num_profiles: int = 0
 
     def to_dict(self) -> dict[str, int]:
         """Return the counts by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 class Store(ABC):
-    """Events, memories, items and tombstones; safe to use from several threads.
+    """Events, memories, users, items and tombstones; safe to use from several threads.
 
     Notes
     -----
@@ -194,6 +210,20 @@ class Store(ABC):
         events up to `now_ms` or up to the last of the events deleted, whichever is later, so that
         a replay of an old log leaves no trace.
         """
+
+    @abstractmethod
+    def put_user(self, user_id: str, attributes: Mapping[str, Any]) -> StoredUser:
+        """Keep a user's attributes in place of those before; the revision grows if they changed.
+
+        Notes
+        -----
+        Memories that were folded with the attributes before are told by their `user_revision`. A
+        revision is never used again for the same user, forgetting included.
+        """
+
+    @abstractmethod
+    def get_user(self, user_id: str) -> StoredUser:
+        """Return a user's attributes, none under revision 0 where none were put."""
 
     @abstractmethod
     def put_item(self, item_id: str, attributes: Mapping[str, Any]) -> None:

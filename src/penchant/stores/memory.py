@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import copy
 import hashlib
 import hmac
 import secrets
@@ -20,6 +21,7 @@ from penchant.stores.base import (
     Memory,
     Outcome,
     Store,
+    StoredUser,
     StoreStats,
 )
 
@@ -69,6 +71,7 @@ class InProcessStore(Store):
         self._by_event_id: dict[str, LoggedEvent] = {}
         self._memories: dict[str, dict[str, Memory]] = {}
         self._tombstones: dict[bytes, _Tombstone] = {}
+        self._users: dict[str, StoredUser] = {}
         self._items: dict[str, dict[str, Any]] = {}
         self._sequence = 0
         self._revision = 0
@@ -193,6 +196,7 @@ class InProcessStore(Store):
             self._arrivals.pop(user_id, None)
             ids = {event.event_id: self._by_event_id.pop(event.event_id) for event in log}
             memories = self._memories.pop(user_id, {})
+            user = self._users.pop(user_id, None)
             blind = self._blind(user_id)
             before = self._tombstones.get(blind)
             through_ms = max([now_ms, *(event.time_ms for event in log[-1:])])
@@ -201,7 +205,10 @@ class InProcessStore(Store):
             self._revision += 1
             self._tombstones[blind] = _Tombstone(through_ms, self._revision)
             self._on_failure(lambda: self._remember(user_id, log, memories, before))
-            return ForgetReceipt(user_id, len(log), len(ids), len(memories), through_ms)
+            self._on_failure(lambda: self._restore_user(user_id, user))
+            num_attributes = len(user.attributes) if user is not None else 0
+            counts = len(log), len(ids), len(memories)
+            return ForgetReceipt(user_id, *counts, through_ms, num_attributes)
 
     def _remember(
         self,
@@ -219,6 +226,29 @@ class InProcessStore(Store):
         del self._tombstones[self._blind(user_id)]
         if tombstone is not None:
             self._tombstones[self._blind(user_id)] = tombstone
+
+    def put_user(self, user_id: str, attributes: Mapping[str, Any]) -> StoredUser:
+        """Keep a user's attributes in place of those before; the revision grows if they changed."""
+        with self._lock:
+            before = self._users.get(user_id)
+            if before is not None and before.attributes == dict(attributes):
+                return before
+            self._revision += 1
+            kept = StoredUser(copy.deepcopy(dict(attributes)), self._revision)
+            self._users[user_id] = kept
+            self._on_failure(lambda: self._restore_user(user_id, before))
+            return kept
+
+    def _restore_user(self, user_id: str, before: StoredUser | None) -> None:
+        self._users.pop(user_id, None)
+        if before is not None:
+            self._users[user_id] = before
+
+    def get_user(self, user_id: str) -> StoredUser:
+        """Return a user's attributes, none under revision 0 where none were put."""
+        with self._lock:
+            kept = self._users.get(user_id, StoredUser())
+            return replace(kept, attributes=copy.deepcopy(kept.attributes))
 
     def put_item(self, item_id: str, attributes: Mapping[str, Any]) -> None:
         """Keep an item's attributes in place of those before."""
@@ -247,6 +277,7 @@ class InProcessStore(Store):
                 num_items=len(self._items),
                 num_tombstones=len(self._tombstones),
                 memory_bytes=sum(memory.num_bytes for memory in memories),
+                num_profiles=len(self._users),
             )
 
     def close(self) -> None:
