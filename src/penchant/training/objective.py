@@ -163,13 +163,6 @@ class Objective(nn.Module):
         profiles = None if self.profiles is None else self.profiles.of_users(batch.users)
         return model.initial_state(batch.events.num_users, profiles)
 
-    def _begin(self, model: InterestModel, batch: TrainingBatch) -> ModelState | None:
-        """Return what attributes say before the users' windows, None where they are not read."""
-        if not model.profile.is_read:
-            return None
-        profiles = None if self.profiles is None else self.profiles.of_users(batch.users)
-        return model.initial_state(batch.events.num_users, profiles)
-
     def _table(self, model: InterestModel) -> Table:
         """Return the vectors of the items that are compared.
 
@@ -285,11 +278,6 @@ class Objective(nn.Module):
         chosen = chosen.to(batch.events.item_index.device)
         chosen[batch.events.offsets[1:][batch.events.lengths > 0] - 1] = True
         return chosen.nonzero().squeeze(1)
-
-
-def _starts(model: InterestModel, begin: ModelState | None) -> Trace | None:
-    """Return what memories show before any event, None where it is the same for all users."""
-    return model.trace_of(begin) if begin is not None and model.profile.is_read else None
 
 
 def _starts(model: InterestModel, begin: ModelState | None) -> Trace | None:

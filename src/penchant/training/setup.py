@@ -100,8 +100,6 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
     )
     if config.profile.kind != "none":
         objective.profiles = Profiles.of(data.user_features)
-    if config.profile.kind != "none":
-        objective.profiles = Profiles.of(data.user_features)
     if settings["contrast_weight"] or settings["view_weight"]:
         objective.contrasts = Contrasts(
             settings["contrast_weight"],
