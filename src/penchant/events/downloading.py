@@ -161,9 +161,31 @@ def unpack(archive: Path, into: Path, names: tuple[str, ...]) -> None:
             with zipfile.ZipFile(archive) as box:
                 _unzip(box, archive.name, into, names, most)
     except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, RuntimeError) as error:
-        raise EnvironmentFault(
-            f"{archive.name} is no whole archive: {error}.", "Fetch it again."
-        ) from error
+        raise _damaged(archive, error) from error
+
+
+def unpack_folder(archive: Path, into: Path, folder: str) -> None:
+    """Take one folder of a zip, with all that is in it, and put what it holds into another.
+
+    Raises
+    ------
+    InputError, EnvironmentFault
+        As `unpack`.
+    """
+    most = min(MOST_UNPACKED_BYTES, max(SMALL_BYTES, MOST_TIMES_LARGER * archive.stat().st_size))
+    try:
+        with zipfile.ZipFile(archive) as box:
+            _check_safe(box, archive.name, most)
+            names = [name for name in box.namelist() if name.startswith(f"{folder}/")]
+            if not names:
+                raise EnvironmentFault(f"{archive.name} must hold {folder} and does not.")
+            for name in (name for name in names if not name.endswith("/")):
+                path = into / PurePosixPath(name).relative_to(folder)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with box.open(name) as packed:
+                    _copy(packed, path, most, archive.name)
+    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
+        raise _damaged(archive, error) from error
 
 
 def _go_on(
@@ -256,8 +278,8 @@ def _read_note(part: Path) -> dict[str, str]:
         return {}
 
 
-def _unzip(box: zipfile.ZipFile, name: str, into: Path, names: tuple[str, ...], most: int) -> None:
-    """Refuse a zip that is unsafe as a whole, then take the named files out of it."""
+def _check_safe(box: zipfile.ZipFile, name: str, most: int) -> None:
+    """Refuse a zip that is unsafe as a whole."""
     for member in box.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
@@ -267,6 +289,11 @@ def _unzip(box: zipfile.ZipFile, name: str, into: Path, names: tuple[str, ...], 
     size = sum(member.file_size for member in box.infolist())
     if size > most:
         raise _unsafe(name, f"would unpack to {size} bytes, at most {most}")
+
+
+def _unzip(box: zipfile.ZipFile, name: str, into: Path, names: tuple[str, ...], most: int) -> None:
+    """Take the named files out of a zip that is safe."""
+    _check_safe(box, name, most)
     deepest_first = sorted(box.infolist(), key=lambda member: -member.filename.count("/"))
     found = {PurePosixPath(member.filename).name: member for member in deepest_first}
     for wanted in names:
@@ -291,6 +318,11 @@ def _copy_some(packed: Any, target: BinaryIO, most: int) -> None:
     while most > 0 and (chunk := packed.read(min(CHUNK_BYTES, most))):
         target.write(chunk)
         most -= len(chunk)
+
+
+def _damaged(archive: Path, error: Exception) -> EnvironmentFault:
+    """Return the error for an archive that cannot be read to its end."""
+    return EnvironmentFault(f"{archive.name} is no whole archive: {error}.", "Fetch it again.")
 
 
 def _unsafe(name: str, reason: str) -> InputError:

