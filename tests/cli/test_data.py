@@ -4,7 +4,7 @@ import pytest
 
 from penchant.events import PreparedData
 
-from .conftest import NUM_USERS, done, invoke
+from .conftest import NUM_ITEMS, NUM_USERS, done, invoke
 
 
 def lines(path, *rows: str):
@@ -125,3 +125,20 @@ def test_prepare_refuses_a_time_split_of_a_log_without_times(tmp_path):
     result = invoke("prepare", log, "--split", "time:0.9", "--out", tmp_path / "data")
     assert result.exit_code in (1, 2)
     assert not (tmp_path / "data").exists()
+
+
+def test_prepare_holds_items_out_of_training(made, tmp_path):
+    result = done(
+        "prepare", made / "events.csv", "--split", "leave-one-out", "--hold-out-items", 0.12,
+        "--hold-out-seed", 3, "--out", tmp_path / "data", "--json",
+    )  # fmt: skip
+    told = json.loads(result.stdout)["split"]["held_out"]
+    assert (told["share"], told["seed"], told["test"]["items"]) == (0.12, 3, 2)  # 17 · .12 = 2.04
+    data = PreparedData.load(tmp_path / "data")
+    assert len(data.items) == NUM_ITEMS
+    assert len(set(data.log.train.item_index)) == NUM_ITEMS - 4
+    refused = invoke(
+        "prepare", made / "events.csv", "--hold-out-items", 0.1, "--out", tmp_path / "other"
+    )
+    assert refused.exit_code == 2
+    assert "under the split leave-one-out alone" in refused.stderr

@@ -55,6 +55,16 @@ RepeatsOption = Annotated[
 ColdOption = Annotated[
     str, typer.Option(help="keep or drop validation and test events of new users and items.")
 ]
+HoldOutOption = Annotated[
+    float | None,
+    typer.Option(
+        "--hold-out-items",
+        metavar="SHARE",
+        help="Keep this share of the items out of training, as targets of the validation part "
+        "alone, and as many others for the test part (leave-one-out).",
+    ),
+]
+HoldOutSeedOption = Annotated[int, typer.Option(metavar="N", help="Draws the held-out items.")]
 
 
 def datasets(as_json: JsonOption = False) -> None:
@@ -184,6 +194,8 @@ def prepare(
     max_user_events: MaxUserOption = None,
     drop_consecutive_repeats: RepeatsOption = False,
     cold: ColdOption = "keep",
+    hold_out_items: HoldOutOption = None,
+    hold_out_seed: HoldOutSeedOption = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -213,6 +225,8 @@ def prepare(
         "min_value": min_value,
         "max_user_events": max_user_events,
         "drop_consecutive_repeats": drop_consecutive_repeats,
+        "hold_out_items": hold_out_items,
+        "hold_out_seed": hold_out_seed,
     }
     _keep(log, split, cleaning, to, overwrite, Output(as_json))
 

@@ -15,6 +15,7 @@ from penchant.events.cleaning import CleaningOptions
 from penchant.events.columns import EventFrame
 from penchant.events.door import Survey, admit, survey
 from penchant.events.draft import ReadOptions, draft
+from penchant.events.holding_out import HoldOut
 from penchant.events.naming import parse_columns
 from penchant.events.prepared import PreparedData
 from penchant.events.preparing import prepare
@@ -142,6 +143,8 @@ class EventLog(EventFrame):
         drop_duplicates: bool = True,
         max_user_events: int | None = None,
         drop_consecutive_repeats: bool = False,
+        hold_out_items: float | None = None,
+        hold_out_seed: int = 0,
     ) -> PreparedData:
         """Clean, split and code the log. Each step of cleaning is an option of its own.
 
@@ -164,9 +167,16 @@ class EventLog(EventFrame):
             Leave out users with more events.
         drop_consecutive_repeats
             Of events of a user on the same item in a row keep the first.
+        hold_out_items
+            Under leave-one-out: the share of items that are kept out of training and are targets
+            of the validation part alone, and again of others for the test part.
+        hold_out_seed
+            Of their draw.
 
         Raises
         ------
+        UsageError
+            When an option is not known, or does not go with another.
         InputError
             When nothing is left, or the log cannot be split so.
         """
@@ -179,6 +189,7 @@ class EventLog(EventFrame):
             min_user_events=min_user_events,
             min_item_events=min_item_events,
             cold=cold,
+            hold_out=None if hold_out_items is None else HoldOut(hold_out_items, hold_out_seed),
             cleaning=cleaning,
         )
 

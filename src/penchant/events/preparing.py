@@ -21,6 +21,7 @@ from penchant.events.columns import EventFrame
 from penchant.events.cores import core_rows
 from penchant.events.features import FeatureEncoder
 from penchant.events.fingerprint import fingerprint
+from penchant.events.holding_out import HoldOut
 from penchant.events.leaks import measure_leaks
 from penchant.events.prepared import FORMAT, KIND, PreparedData
 from penchant.events.splits import PUBLISHED_CORE, Split, assign, parse_split, steps_back
@@ -37,6 +38,7 @@ def prepare(
     min_user_events: int = 1,
     min_item_events: int = 1,
     cold: Literal["keep", "drop"] = "keep",
+    hold_out: HoldOut | None = None,
     cleaning: CleaningOptions | None = None,
 ) -> PreparedData:
     """Clean, split and code a log.
@@ -53,13 +55,15 @@ def prepare(
         `time` counted and dropped in the training part alone, so that they turn cold.
     cold
         `drop` leaves out validation and test events of users or items without training events.
+    hold_out
+        Under leave-one-out: items that are kept out of training.
     cleaning
         Further steps before the split.
 
     Raises
     ------
     UsageError
-        When the split or `cold` is not known.
+        When the split or `cold` is not known, or items cannot be held out beside them.
     InputError
         When the log is empty, or cannot be split so.
     """
@@ -74,6 +78,8 @@ def prepare(
     if split is None or rule is None:
         split = _default_split(coded.log, event_frame.order_by, notes)
         rule = parse_split(split)
+    if hold_out is not None:
+        _check_hold_out(rule, split, cold)
     coded, told = _split(coded, rule, (min_user_events, min_item_events), steps)
     if rule.kind == "published-time":
         cold = "drop"
@@ -81,7 +87,10 @@ def prepare(
     told = {"name": split, "cold": cold, **told}
     if cold == "drop":
         coded, told["cold_dropped"] = _drop_cold(coded, steps)
-    return _finish(coded, rule, event_frame, told, steps, notes)
+    item_codes = _vocabulary(coded, rule)  # items that are held out are candidates all the same
+    if hold_out is not None:
+        coded, told["held_out"] = _hold_out(coded, hold_out, steps, notes)
+    return _finish(coded, rule, item_codes, event_frame, told, steps, notes)
 
 
 def _default_split(log: LogArrays, order_by: str, notes: list[str]) -> str:
@@ -142,6 +151,37 @@ def _drop_cold(
     return coded, {part: {name: of[name] for name in told} for part, of in leaks.items()}
 
 
+def _check_hold_out(rule: Split, split: str, cold: str) -> None:
+    if rule.kind != "leave-one-out":
+        raise UsageError(
+            f"Items are held out under the split leave-one-out alone, but it is {split}.",
+            "Say --split leave-one-out, or leave the held-out items out: under other splits "
+            "items without training events are cold by themselves.",
+        )
+    if cold == "drop":
+        raise UsageError(
+            "Items that are held out are cold, so cold must be keep beside them, but it is drop.",
+            "Leave out --cold drop.",
+        )
+
+
+def _hold_out(
+    coded: CodedLog, hold_out: HoldOut, steps: list[StepRecord], notes: list[str]
+) -> tuple[CodedLog, dict[str, Any]]:
+    """Drop the events of held-out items but for the targets of their own part."""
+    has_events = np.bincount(coded.log.item_index, minlength=len(coded.item_ids)) > 0
+    items = hold_out.draw(coded.item_ids, has_events)
+    counts = items.to_dict(coded.log)
+    coded = _kept(coded, items.keeps(coded.log), "other events of held-out items", steps)
+    for part, of in counts.items():
+        if not of["targets"]:
+            notes.append(
+                f"None of the {of['items']} items held out for {part} is a target there; hold out "
+                "more, or draw with another seed."
+            )
+    return coded, {"share": hold_out.share, "seed": hold_out.seed, **counts}
+
+
 def _kept(coded: CodedLog, keep: np.ndarray, name: str, steps: list[StepRecord]) -> CodedLog:
     num_dropped = len(keep) - int(keep.sum())
     if num_dropped == 0:
@@ -165,24 +205,29 @@ def _note_order(log: LogArrays, notes: list[str]) -> None:
         )
 
 
+def _vocabulary(coded: CodedLog, rule: Split) -> np.ndarray:
+    """Return the codes of the items of the vocabulary, rising."""
+    log = coded.log
+    counted = slice(None) if rule.kind == "leave-one-out" else log.part == Part.TRAIN
+    return np.flatnonzero(np.bincount(log.item_index[counted], minlength=len(coded.item_ids)))
+
+
 def _finish(
     coded: CodedLog,
     rule: Split,
+    item_codes: np.ndarray,
     event_frame: EventFrame,
     split: dict[str, Any],
     steps: list[StepRecord],
     notes: list[str],
 ) -> PreparedData:
-    """Choose the vocabulary, join the tables, fit the features, and write down what was done."""
+    """Code the vocabulary, join the tables, fit the features, and write down what was done."""
     leaks = measure_leaks(coded.log)
     train = coded.log.part == Part.TRAIN
     train_counts = np.bincount(coded.log.item_index[train], minlength=len(coded.item_ids))
-    counts = np.bincount(coded.log.item_index, minlength=len(coded.item_ids))
-    whole = rule.kind == "leave-one-out"
-    item_codes = np.flatnonzero((counts if whole else train_counts) > 0)
     coded = coded.with_items(item_codes).with_types_by_frequency()
     split["vocabulary"] = {
-        "items": "whole log" if whole else "training part",
+        "items": "whole log" if rule.kind == "leave-one-out" else "training part",
         "without_training_events": int((train_counts[item_codes] == 0).sum()),
     }
     item_table, num_unused = _table(coded.item_ids, event_frame.items, "item_id", notes)

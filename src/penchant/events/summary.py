@@ -15,6 +15,7 @@ def summary_text(manifest: Mapping[str, Any]) -> str:
         The manifest of prepared data.
     """
     lines = [*_counts(manifest["counts"]), *_split(manifest["split"])]
+    lines += _held_out(manifest["split"].get("held_out"))
     lines += [_step(step) for step in manifest["steps"] if step["num_dropped"]]
     for part, leaks in manifest["leaks"].items():
         lines += _leaks(part, leaks)
@@ -46,6 +47,16 @@ def _split(split: Mapping[str, Any]) -> list[str]:
     if split["users_without_targets"]:
         line += f"; {split['users_without_targets']:,} users have too few events to be tested on"
     return [line]
+
+
+def _held_out(told: Mapping[str, Any] | None) -> list[str]:
+    if told is None:
+        return []
+    parts = ", ".join(
+        f"{told[part]['items']:,} for {part} ({told[part]['targets']:,} targets)"
+        for part in ("validation", "test")
+    )
+    return [f"held out     items: {parts}; drawn with seed {told['seed']}"]
 
 
 def _step(step: Mapping[str, Any]) -> str:
