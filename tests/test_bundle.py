@@ -249,7 +249,7 @@ def test_a_bundle_of_several_objectives_reads_each_of_them_as_before(data, tmp_p
         with torch.inference_mode():
             state = one(events)[1]
             vectors = [one.read(state, asked._replace(objective=o)).vectors for o in one.objectives]
-            found.append([*vectors, one.values(state, asked, torch.tensor([2]))])
+            found.append([*vectors, one.values(state, asked, one.items(torch.tensor([2])))])
     assert not torch.equal(found[0][0], found[0][1])
     for before, after in zip(*found, strict=True):
         assert torch.equal(before, after)

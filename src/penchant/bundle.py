@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +32,7 @@ from penchant.events.directories import (
     write_json,
     writing_directory,
 )
-from penchant.items import ItemContent, TextTable
+from penchant.items import ItemContent, Profiles, TextTable
 from penchant.model import InterestModel
 
 FORMAT: Final = 1
@@ -80,11 +80,17 @@ class Bundle:
     event_types: tuple[str, ...]
     item_counts: np.ndarray
     facts: dict[str, Any]
-    user_encoder: FeatureEncoder = FeatureEncoder()
+    user_encoder: FeatureEncoder = field(default_factory=FeatureEncoder)
 
     @classmethod
-    def of(cls, model: InterestModel, config: Config, data: PreparedData) -> Bundle:
-        """Bundle a model with the data that it was trained on."""
+    def of(
+        cls,
+        model: InterestModel,
+        config: Config,
+        data: PreparedData,
+        text: TextTable | None = None,
+    ) -> Bundle:
+        """Bundle a model with the data that it was trained on, and say who read its texts."""
         train = data.log.train
         return cls(
             model=model.eval(),
@@ -101,9 +107,19 @@ class Bundle:
                 "num_users": int((train.lengths > 0).sum()),
                 "num_items": len(data.items),
                 "num_train_events": train.num_events,
+                **_told_text(text),
             },
             user_encoder=data.user_encoder if model.profile.is_read else FeatureEncoder(),
         )
+
+    def profiles(self, users: pl.DataFrame | None) -> Profiles | None:
+        """Return attributes of users as the model reads them, one row for each user.
+
+        None where the model reads none, or there is no table: nothing is known of them then.
+        """
+        if users is None or not self.model.profile.is_read:
+            return None
+        return Profiles.of(self.user_encoder.transform(users))
 
     @cached_property
     def id(self) -> str:
@@ -240,6 +256,11 @@ def _content_of(tensors: dict[str, Tensor], item_counts: np.ndarray) -> ItemCont
     turn = tensors.get("model.items.sources.text.turn")
     text = None if turn is None else TextTable.blank(len(item_counts), *turn.shape)
     return ItemContent(torch.as_tensor(item_counts), text)
+
+
+def _told_text(text: TextTable | None) -> dict[str, Any]:
+    """Return the fact of which language model read the texts."""
+    return {} if text is None else {"text": {"model": text.model, "fingerprint": text.fingerprint}}
 
 
 def _user_encoder(path: Path) -> FeatureEncoder:

@@ -261,14 +261,14 @@ class InterestModel(nn.Module):
         vectors = self.head.interests(self._asked(state, query))  # (B, K, D)
         return Interest(vectors, torch.ones_like(vectors[:, :, 0]))
 
-    def values(self, state: ModelState, query: Query, items: Tensor) -> Tensor:
-        """Return (B,) the value that each of B users' next event would have with an item (B,).
+    def values(self, state: ModelState, query: Query, item_vectors: Tensor) -> Tensor:
+        """Return (B,) the value that each of B users' next event would have with an item (B, D).
 
         As learned of targets of the first objective, whichever is asked for.
         """
         assert self.value is not None, "values must be learned, by events.value_as"
         vectors = self._asked(state, query._replace(objective=""))
-        return self.value(vectors, self.items(items))
+        return self.value(vectors, item_vectors)
 
     def _asked(self, state: ModelState, query: Query) -> Tensor:
         """Return (B, D) what the readout makes of memories when asked."""
@@ -303,6 +303,8 @@ class InterestModel(nn.Module):
             last_time_ms=shown.before_ms, num_events=state.num_events - shown.num_kept
         )
         vectors = self._vectors(shown.events, before, table)
+        if self.encoder.is_causal:  # the attention scores the hidden vectors of all new events
+            looked = Looked()
         hidden = self.encoder.read(vectors, looked.among(shown, events))
         after = state.encoder.after(shown)
         if len(hidden) == events.num_events:

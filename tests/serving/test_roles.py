@@ -40,7 +40,7 @@ def test_only_events_of_seen_types_take_their_item_off_the_list():
         Memory(),
         [logged("rum", 5, "buy"), logged("tea", 9, "view"), logged("tea", 9, "buy")],
     )
-    assert decode_seen(memory.seen, len(ITEMS)).tolist() == [ITEMS.index("tea")]
+    assert decode_seen(memory.seen).tolist() == [ITEMS.index("tea")]
     history = [HistoryEvent("rum", 5, "buy"), HistoryEvent("tea", 9, "view")]
     [[items]] = lists_of(ranker, ranker.arrays([history]), 9, True)
     assert {item.item_id for item in items} == set(ITEMS) - {"tea"}

@@ -249,6 +249,12 @@ class StoreContract:
         assert store.get_memory("u1", "b1") == kept
         assert kept.user_revision == 7
 
+    def test_items_are_listed_in_the_order_in_which_they_first_came(self, store):
+        for item_id, title in [("b", "B"), ("a", "A"), ("c", "C"), ("a", "A!")]:
+            store.put_item(item_id, {"title": title})
+        listed = [("b", {"title": "B"}), ("a", {"title": "A!"}), ("c", {"title": "C"})]
+        assert list(store.items()) == listed
+
     def test_the_log_is_whole_where_nothing_was_cut(self, store):
         store.append(event("u1", "a", 10, "e1"))
         assert store.history_complete("u1")

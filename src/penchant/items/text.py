@@ -31,11 +31,15 @@ class TextTable:
         (I, P), zeros where there is no text.
     mean, turn
         (E,) and (E, P): a vector of the language model is centred, then turned.
+    model, fingerprint
+        The language model, by name and by content.
     """
 
     vectors: Tensor
     mean: Tensor
     turn: Tensor
+    model: str = ""
+    fingerprint: str = ""
 
     @classmethod
     def blank(cls, num_items: int, size: int, num_directions: int) -> TextTable:

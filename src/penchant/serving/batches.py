@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from penchant.errors import UnknownUserError
 from penchant.events import PreparedData
 from penchant.events.arrays import UNKNOWN_ITEM, LogArrays
+from penchant.items import Profiles
 from penchant.registry import nearest
 from penchant.serving.ranking import BLOCK_CELLS, RankedItem, Ranker
 
@@ -90,8 +92,11 @@ def lists_of(
     exclude_seen: bool,
     at_ms: int | None = None,
     objective: str = "",
+    profiles: Profiles | None = None,
 ) -> Iterator[list[tuple[RankedItem, ...]]]:
     """Yield the lists of all users of a log, block by block, in order.
+
+    `profiles` are what the model knows of them besides.
 
     Notes
     -----
@@ -104,7 +109,9 @@ def lists_of(
     for chosen in user_blocks(log.lengths, ranker.num_items):
         block = log.users(np.arange(chosen.start, chosen.stop))
         left_out = ranker.seen(block) if exclude_seen else [nothing] * block.num_users
-        state = ranker.fold(block)
+        places = torch.arange(chosen.start, chosen.stop)
+        own = None if profiles is None else profiles.of_users(places)
+        state = ranker.fold(block, ranker.begin(block.num_users, own))
         yield ranker.lists(state, [at_ms] * block.num_users, k, left_out, objective)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,29 @@ import numpy as np
 
 from penchant.bundle import Bundle
 from penchant.errors import InputError
+from penchant.events.given import check_given
+from penchant.model import ModelState
 from penchant.serving.events import Event, RejectedError, time_ms_of
+from penchant.serving.later_items import ItemReader
 from penchant.serving.memory import advance, decode_seen, decode_state
 from penchant.serving.ranking import RankedItem, Ranker
 from penchant.serving.results import (
     Fate,
     ObserveResult,
     PutItemResult,
+    PutUserResult,
     RecommendResult,
     observe_result,
 )
-from penchant.stores import ForgetReceipt, LoggedEvent, Memory, Outcome, Store, open_store
+from penchant.stores import (
+    ForgetReceipt,
+    LoggedEvent,
+    Memory,
+    Outcome,
+    Store,
+    StoredUser,
+    open_store,
+)
 
 _log = logging.getLogger("penchant.live")
 
@@ -69,7 +81,7 @@ class Live:
         self.store = open_store(store) if isinstance(store, str) else store
         self._clock = clock
         self._max_ahead_ms = round(max_ahead_s * 1000)
-        self._ranker = _ranker_of(model)
+        self._take(model)
 
     def __enter__(self) -> Live:
         return self
@@ -117,37 +129,46 @@ class Live:
 
     def recommend(
         self,
-        user_id: str,
+        user_id: str | None = None,
         k: int = 10,
         at: float | datetime | str | None = None,
         exclude_seen: bool = True,
         objective: str | None = None,
+        user: Mapping[str, Any] | None = None,
     ) -> RecommendResult:
         """Return the k best items for a user; one without events gets the list of an empty history.
 
         Parameters
         ----------
+        user_id
+            The user; somebody of whom nothing is kept when left out.
         at
             The time of asking, now when left out. Earlier than the last event: what is known by
             then counts.
         objective
             What is asked for where the model has several objectives; the first when left out.
+        user
+            Attributes that count for this list, over those that are kept of the user. Nothing is
+            stored.
 
         Raises
         ------
         UsageError
             When the model has no such objective.
+        InputError
+            When `user` names an attribute that the model was not trained with, though it reads
+            some.
         """
-        ranker, user_id = self._ranker, str(user_id)
+        ranker = self._ranker
         at_ms = self._now_ms() if at is None else time_ms_of(at)
+        if user is not None and ranker.model.profile.is_read:
+            check_given(user, ranker.bundle.user_encoder)
         with self.store.transaction():
-            memory = self._caught_up(ranker, user_id)
-            if at is not None and memory.last_time_ms is not None and at_ms < memory.last_time_ms:
-                memory = advance(ranker, Memory(), self.store.events(user_id, through_ms=at_ms))
-            is_complete = self.store.history_complete(user_id)
-        like = ranker.model.initial_state(1)
-        state = decode_state(memory.state, like) if memory.state else like
-        seen = decode_seen(memory.seen, ranker.num_items)
+            asking = None if user_id is None else str(user_id)
+            begin, memory = self._asked(ranker, asking, None if at is None else at_ms, user or {})
+            is_complete = asking is None or self.store.history_complete(asking)
+        state = decode_state(memory.state, begin) if memory.state else begin
+        seen = decode_seen(memory.seen)
         left_out = seen if exclude_seen else np.array([], int)
         [items] = ranker.lists(state, [at_ms], k, [left_out], objective or "")
         return RecommendResult(items, ranker.bundle.id, memory.num_events, is_complete)
@@ -168,15 +189,30 @@ class Live:
         It has memories of its own, folded from the log when a user is next touched; those of the
         bundle before stay, so that the change can be taken back.
         """
-        self._ranker = _ranker_of(model)
+        self._take(model)
+
+    def _take(self, model: Any) -> None:
+        """Answer with a bundle, and with the items that came after its training."""
+        ranker = _ranker_of(model)
+        self._reader = ItemReader(ranker.bundle)
+        later = [entry for entry in self.store.items() if entry[0] not in ranker.items]
+        self._ranker = self._with_items(ranker, later)
+
+    def _with_items(self, ranker: Ranker, later: Sequence[tuple[str, Mapping[str, Any]]]) -> Ranker:
+        """Return a ranker that knows items which came after the training."""
+        if not later:
+            return ranker
+        vectors, is_known = self._reader.read([attributes for _, attributes in later])
+        return ranker.with_items([item_id for item_id, _ in later], vectors, is_known)
 
     def put_item(self, item: Mapping[str, Any]) -> PutItemResult:
-        """Keep an item's attributes.
+        """Keep an item's attributes; one that is new can be recommended at once.
 
         Notes
         -----
-        An item that the bundle was not trained on has no vector: it is kept, and not recommended
-        until a bundle that knows it is used.
+        An item that the bundle was not trained on has a vector where the bundle reads what is said
+        of it, such as its title. Otherwise it is kept, and not recommended until a bundle that
+        knows it is used. The first item that is read opens the language model, which takes seconds.
         """
         given = {str(name): entry for name, entry in item.items()}
         item_id = given.pop("item_id", None)
@@ -186,15 +222,60 @@ class Live:
                 'Say live.put_item({"item_id": "item 5", "title": ...}).',
             )
         item_id = str(item_id)
-        self.store.put_item(item_id, given)
-        if item_id in self._ranker.items:
+        if item_id in self._ranker.bundle.vocabulary:
+            self.store.put_item(item_id, given)
             return PutItemResult(item_id, True, "The attributes are kept.")
+        with self.store.transaction():
+            self._ranker = self._with_items(self._ranker, [(item_id, given)])
+            self.store.put_item(item_id, given)
+        if self._ranker.is_known[self._ranker.index(item_id)]:
+            return PutItemResult(item_id, True, "It has a vector, and can be recommended.")
         message = (
             f'"{item_id}" has no vector in {self.model_version}: it is kept, and can be '
             "recommended once a model that was trained with it is used."
         )
         _log.warning(message)
         return PutItemResult(item_id, False, message)
+
+    def put_user(self, user_id: str, attributes: Mapping[str, Any]) -> PutUserResult:
+        """Keep a user's attributes in place of those before.
+
+        Notes
+        -----
+        Where the bundle reads them and they are others than before, the user's memory is folded
+        again before the next list.
+        """
+        if not isinstance(attributes, Mapping):
+            raise InputError(
+                f"Attributes must be given by name but are {type(attributes).__name__}.",
+                'Say live.put_user("u1", {"age": 31}).',
+            )
+        given = {str(name): entry for name, entry in attributes.items() if name != "user_id"}
+        self.store.put_user(str(user_id), given)
+        read = [each.name for each in self._ranker.bundle.user_encoder.attributes]
+        return PutUserResult(str(user_id), tuple(name for name in read if name in given))
+
+    def _asked(
+        self, ranker: Ranker, user_id: str | None, at_ms: int | None, told: Mapping[str, Any]
+    ) -> tuple[ModelState, Memory]:
+        """Return the state of who asks before any event, and the memory that counts at a time."""
+        memory = Memory() if user_id is None else self._caught_up(ranker, user_id)
+        last_ms = memory.last_time_ms
+        is_early = at_ms is not None and last_ms is not None and at_ms < last_ms
+        is_told = bool(told) and ranker.model.profile.is_read
+        if memory.state and not is_early and not is_told:
+            return ranker.begin(1), memory  # of which the form alone is looked at
+        profiles = ranker.profiles([{**self._user(ranker, user_id).attributes, **told}])
+        if memory.state and user_id is not None:
+            events = self.store.events(user_id, through_ms=at_ms)
+            memory = advance(ranker, Memory(), events, profiles)
+        return ranker.begin(1, profiles), memory
+
+    def _user(self, ranker: Ranker, user_id: str | None) -> StoredUser:
+        """Return the attributes of a user that count: none where the bundle reads none."""
+        if user_id is None or not ranker.model.profile.is_read:
+            return StoredUser()
+        return self.store.get_user(user_id)
 
     def _now_ms(self) -> int:
         return round(self._clock() * 1000)
@@ -217,12 +298,15 @@ class Live:
         bundle_id = ranker.bundle.id
         memory = self.store.get_memory(user_id, bundle_id)
         new = self.store.events(user_id, after_sequence=memory.applied_through)
+        user, last_ms = self._user(ranker, user_id), memory.last_time_ms
+        is_late = bool(new) and last_ms is not None and new[0].time_ms < last_ms
+        if is_late or memory.user_revision != user.revision:  # the whole log is folded again
+            memory = Memory(revision=memory.revision, user_revision=user.revision)
+            new = self.store.events(user_id)
         if not new:
             return memory
-        if memory.last_time_ms is not None and new[0].time_ms < memory.last_time_ms:
-            memory = Memory(revision=memory.revision)  # late: the whole log is folded again
-            new = self.store.events(user_id)
-        return self.store.put_memory(user_id, bundle_id, advance(ranker, memory, new))
+        profiles = None if memory.state else ranker.profiles([user.attributes])
+        return self.store.put_memory(user_id, bundle_id, advance(ranker, memory, new, profiles))
 
 
 def _ranker_of(model: Any) -> Ranker:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from penchant.encoders import map_state
 from penchant.errors import CorruptBundleError
+from penchant.items import Profiles
 from penchant.serving.ranking import Ranker
 from penchant.stores import LoggedEvent, Memory
 
@@ -54,20 +55,26 @@ def decode_state(blob: bytes, like: Any) -> Any:
     return map_state(like, leaf_of)
 
 
-def encode_seen(seen: np.ndarray, num_items: int) -> bytes:
-    """Return sorted item indices in two bytes each, in four for a large catalogue."""
-    return seen.astype(_form(num_items)).tobytes()
+def encode_seen(seen: np.ndarray) -> bytes:
+    """Return sorted item indices in two bytes each, in four where the last one needs them.
+
+    A byte before them says which; a catalogue may grow past what two bytes hold.
+    """
+    if not len(seen):
+        return b""
+    form = np.dtype(_form(int(seen[-1]) + 1))
+    return bytes([form.itemsize]) + seen.astype(form).tobytes()
 
 
-def decode_seen(blob: bytes, num_items: int) -> np.ndarray:
+def decode_seen(blob: bytes) -> np.ndarray:
     """Return the item indices, sorted, int64.
 
     Examples
     --------
-    >>> decode_seen(encode_seen(np.array([3, 70_000]), 100_000), 100_000).tolist()
+    >>> decode_seen(encode_seen(np.array([3, 70_000]))).tolist()
     [3, 70000]
     """
-    return np.frombuffer(blob, _form(num_items)).astype(np.int64)
+    return np.frombuffer(blob[1:], f"<u{blob[0]}" if blob else "<u2").astype(np.int64)
 
 
 def seen_bytes(num_items: int) -> int:
@@ -96,23 +103,30 @@ def _form(num_items: int) -> str:
     return "<u2" if num_items <= 2**16 else "<u4"
 
 
-def advance(ranker: Ranker, memory: Memory, events: Sequence[LoggedEvent]) -> Memory:
+def advance(
+    ranker: Ranker,
+    memory: Memory,
+    events: Sequence[LoggedEvent],
+    profiles: Profiles | None = None,
+) -> Memory:
     """Return a memory with further events folded in, given in the order (time, sequence).
+
+    A memory without any begins with what the attributes of its user say.
 
     Notes
     -----
     One event of a known item is one `model.step`; one of an unknown item, or of a type that is no
     history, is counted and moves nothing.
     """
-    like = ranker.model.initial_state(1)
-    state = decode_state(memory.state, like) if memory.state else like
+    begin = ranker.begin(1, profiles)
+    state = decode_state(memory.state, begin) if memory.state else begin
     log = ranker.arrays([events])
-    seen = with_items(decode_seen(memory.seen, ranker.num_items), ranker.seen(log)[0])
+    seen = with_items(decode_seen(memory.seen), ranker.seen(log)[0])
     times = [memory.last_time_ms] if memory.last_time_ms is not None else []
     return replace(
         memory,
         state=encode_state(ranker.fold(log, state)),
-        seen=encode_seen(seen, ranker.num_items),
+        seen=encode_seen(seen),
         num_events=memory.num_events + len(events),
         last_time_ms=max([*times, *(event.time_ms for event in events)], default=None),
         applied_through=max(

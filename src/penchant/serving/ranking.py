@@ -5,19 +5,23 @@ A ranker belongs to one bundle, never changes, and may be used from several thre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from penchant.bundle import Bundle
 from penchant.config import build_roles
 from penchant.encoders import Looked, map_state
 from penchant.errors import InputError
 from penchant.events.arrays import UNKNOWN_ITEM, LogArrays, Part
+from penchant.events.given import given_table
+from penchant.items import Profiles
 from penchant.model import ModelState, Query
 from penchant.packed import NO_TIME
 from penchant.sequences.packing import pack
@@ -68,6 +72,8 @@ class RankedItem:
 class Ranker:
     """Folds histories into states and reads lists from states, under one bundle.
 
+    It never changes; `with_items` makes another.
+
     Parameters
     ----------
     bundle
@@ -84,6 +90,34 @@ class Ranker:
         self._type_of = {name: index for index, name in enumerate(bundle.event_types)}
         with torch.inference_mode():
             self.table = self.model.table()  # (I, D)
+        self.is_known = np.ones(self.num_items, bool)  # (I,) whether an item has a vector
+
+    def with_items(self, ids: Sequence[str], vectors: Tensor, is_known: Tensor) -> Ranker:
+        """Return a ranker that knows items which came after the training.
+
+        Parameters
+        ----------
+        ids
+            Of n items, none of them of the bundle. One that came before is replaced.
+        vectors, is_known
+            (n, D) and (n,) bool: items without a vector have a place, and are in no list.
+
+        Notes
+        -----
+        Places are given in the order in which items first come, and never change: memories hold
+        them.
+        """
+        grown = copy.copy(self)
+        grown.items = self.items.grow(ids)
+        grown.num_items = len(grown.items)
+        num_new = grown.num_items - self.num_items
+        at = grown.items.indices(ids)
+        assert (at >= len(self.bundle.vocabulary)).all(), "items of the bundle stay as they are"
+        grown.table = torch.cat([self.table, self.table.new_zeros(num_new, self.table.shape[1])])
+        grown.table[torch.from_numpy(at)] = vectors.to(self.table)
+        grown.is_known = np.append(self.is_known, np.zeros(num_new, bool))
+        grown.is_known[at] = is_known.cpu().numpy()
+        return grown
 
     def arrays(self, histories: Sequence[Sequence[Happening]]) -> LogArrays:
         """Return histories of outside ids as arrays.
@@ -103,6 +137,22 @@ class Ranker:
             offsets=np.cumsum([0, *(len(history) for history in histories)]).astype(np.int64),
         )
 
+    def profiles(self, users: Sequence[Mapping[str, Any]]) -> Profiles | None:
+        """Return users' attributes by name as the model reads them, None where it reads none.
+
+        What is not known, or was not seen in training, says nothing.
+        """
+        if not self.model.profile.is_read:
+            return None
+        return self.bundle.profiles(given_table(users, self.bundle.user_encoder))
+
+    @torch.inference_mode()
+    def begin(self, num_users: int, profiles: Profiles | None = None) -> ModelState:
+        """Return the states of users before any event."""
+        if profiles is not None:
+            profiles = profiles.of_users(torch.arange(num_users, device=self.table.device))
+        return self.model.initial_state(num_users, profiles)
+
     @torch.inference_mode()
     def fold(self, log: LogArrays, state: ModelState | None = None) -> ModelState:
         """Return the states of users after their events.
@@ -112,7 +162,8 @@ class Ranker:
         Events of unknown items, and those that are no history, move nothing. One event per user is
         one step; several are one forward pass, which equals the steps.
         """
-        known = log.where((log.item_index >= 0) & self.roles.is_history(log.event_type))
+        has_vector = np.append(self.is_known, False)[log.item_index]  # False answers for -1
+        known = log.where(has_vector & self.roles.is_history(log.event_type))
         if not self.has_times:
             known = replace(known, time_ms=np.full_like(known.time_ms, NO_TIME))
         events = pack(known, self.table.device)
@@ -134,6 +185,8 @@ class Ranker:
     ) -> np.ndarray:
         """Return (B, I) float32 scores of all items for users asked at the given times.
 
+        Those without a vector score minus infinity.
+
         Notes
         -----
         The time of asking is passed over where the model was trained on a log without times.
@@ -144,8 +197,9 @@ class Ranker:
             When the model has no such objective.
         """
         interest = self.model.read(state, self._query(at_ms, objective))
-        scores = self.model.scores(interest.vectors, self.table)  # (B, I)
-        return scores.float().cpu().numpy()
+        scores = self.model.scores(interest.vectors, self.table).float().cpu().numpy()  # (B, I)
+        scores[:, ~self.is_known] = -np.inf
+        return scores
 
     def lists(
         self,
@@ -178,7 +232,7 @@ class Ranker:
         items = torch.from_numpy(np.concatenate(best)).to(self.table.device)
         query = self._query(at_ms)
         of_item = map_state(state, lambda leaf: leaf[owner])
-        found = self.model.values(of_item, Query(query.at_ms[owner]), items)
+        found = self.model.values(of_item, Query(query.at_ms[owner]), self.table[items])
         return np.split(found.float().cpu().numpy(), np.cumsum(sizes)[:-1])
 
     def similar(self, item_id: str, k: int = 10) -> tuple[RankedItem, ...]:
@@ -194,6 +248,7 @@ class Ranker:
         with torch.inference_mode():
             length = self.table.norm(dim=1).clamp(min=1e-12)
             cosine = (self.table @ self.table[index] / (length * length[index])).cpu().numpy()
+        cosine[~self.is_known] = -np.inf
         return self._ranked(cosine, best_first(cosine, k, np.array([index])))
 
     def index(self, item_id: str) -> int:

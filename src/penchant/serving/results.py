@@ -85,6 +85,14 @@ class PutItemResult:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class PutUserResult:
+    """What became of a user's attributes: which of them the present bundle reads."""
+
+    user_id: str
+    read: tuple[str, ...]
+
+
 def observe_result(outcomes: Sequence[Fate]) -> ObserveResult:
     """Sum up what became of the events of one call."""
     rejected: list[Rejection] = []

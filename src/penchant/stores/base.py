@@ -234,6 +234,10 @@ class Store(ABC):
         """Return an item's attributes, `None` where none were put."""
 
     @abstractmethod
+    def items(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        """Return ids and attributes of all items, in the order in which they were first put."""
+
+    @abstractmethod
     def stats(self) -> StoreStats:
         """Count what is kept."""
 

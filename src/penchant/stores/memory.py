@@ -260,6 +260,11 @@ class InProcessStore(Store):
             else:
                 self._on_failure(lambda: self._items.__setitem__(item_id, before))
 
+    def items(self) -> Sequence[tuple[str, dict[str, Any]]]:
+        """Return ids and attributes of all items, in the order in which they were first put."""
+        with self._lock:
+            return [(item_id, dict(kept)) for item_id, kept in self._items.items()]
+
     def get_item(self, item_id: str) -> dict[str, Any] | None:
         """Return an item's attributes, `None` where none were put."""
         with self._lock:

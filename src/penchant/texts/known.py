@@ -127,7 +127,7 @@ def open_text_model(name: str, device: str = "auto", progress: Progress | None =
     256
     """
     if name == "auto":
-        name = _best_at_hand()
+        name = best_at_hand()
     if name in KNOWN:
         return _open_known(KNOWN[name], device, progress)
     path = Path(name).expanduser()
@@ -180,8 +180,8 @@ def fetch_text_model(name: str, progress: Progress | None = None) -> Path | None
     return folder
 
 
-def _best_at_hand() -> str:
-    """Return what `auto` stands for on this machine."""
+def best_at_hand() -> str:
+    """Return the short name that `auto` stands for on this machine."""
     package = KNOWN["minilm"].package
     assert package is not None
     has_transformers = importlib.util.find_spec("transformers") is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,7 +58,7 @@ def item_content(data: PreparedData, config: Config, told: Told | None = None) -
         config.text.projection,
         config.text.num_directions,
     )
-    return ItemContent(counts, table)
+    return ItemContent(counts, replace(table, model=encoded.name, fingerprint=encoded.fingerprint))
 
 
 def text_vectors(item_table: pl.DataFrame, settings: TextSettings) -> EncodedTexts:

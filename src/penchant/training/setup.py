@@ -126,7 +126,8 @@ def with_choices(data: PreparedData, config: Config) -> tuple[Config, str]:
 
     Notes
     -----
-    A loss of kind "auto" becomes the full softmax or a sampled one. An optimizer "auto" touches
+    A loss of kind "auto" becomes the full softmax or a sampled one; texts are read by the best
+    language model at hand. An optimizer "auto" touches
     only the rows of the item table that a step used where the loss does not read all of them and
     there are more than `ROWS_FROM`.
     """
@@ -140,6 +141,12 @@ def with_choices(data: PreparedData, config: Config) -> tuple[Config, str]:
         name = "sparse_adamw" if is_large else "adamw"
         chosen = replace(chosen, training=chosen.training.model_copy(update={"optimizer": name}))
         told.append(f"optimizer {name}")
+    if reads_text(chosen) and chosen.text.model == "auto":
+        from penchant.texts import best_at_hand
+
+        text = chosen.text.model_copy(update={"model": best_at_hand()})
+        chosen = replace(chosen, text=text)
+        told.append(f"texts by {text.model}")
     return chosen, f"{num_items:,} items: {', '.join(told)}" if told else ""
 
 

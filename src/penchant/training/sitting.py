@@ -132,7 +132,7 @@ def train(
 def _finish(trainer: Trainer, reason: str) -> TrainingResult:
     """Save the bundle and sum up."""
     run, position, config = trainer.run, trainer.position, trainer.config
-    bundle = Bundle.of(trainer.model.cpu(), config, trainer.data)
+    bundle = Bundle.of(trainer.model.cpu(), config, trainer.data, trainer.content.text)
     bundle.save(run.bundle, overwrite=True)
     train_s = sum(record["train_s"] for record in position.history)
     num_targets = sum(record["num_targets"] for record in position.history)

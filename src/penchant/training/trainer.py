@@ -25,6 +25,7 @@ from penchant.model import InterestModel, ModelState
 from penchant.seeds import seed_everything
 from penchant.sequences.loader import TrainingBatch, TrainingLoader
 from penchant.training.checkpoints import Checkpoint
+from penchant.training.content import item_content
 from penchant.training.devices import choose_device, use_threads
 from penchant.training.interrupts import InterruptFlag
 from penchant.training.optimizers import (
@@ -83,11 +84,12 @@ class Trainer:
         self.config = config
         self.run = run
         self.reporter = reporter
+        self.content = item_content(data, config) if content is None else content
         settings = config.training
         self.device = choose_device(settings.device)
         use_threads(settings.num_threads)
         seed_everything(settings.seed)
-        self.model: InterestModel = fresh_model(data, config, content).to(self.device)
+        self.model: InterestModel = fresh_model(data, config, self.content).to(self.device)
         self.objective = build_objective(data, config).to(self.device)
         self.objective.loss.start(self.model.head)
         self.fitted = trainable(self.model, self.objective)

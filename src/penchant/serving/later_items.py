@@ -1,0 +1,105 @@
+"""Vectors of items that came after the training, from what is said of them, under one bundle.
+
+The same language model, the same columns and the same attributes as in training; nothing is
+trained. The language model is opened when the first such item comes, and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from penchant.bundle import Bundle
+from penchant.errors import EnvironmentFault
+from penchant.items import FeatureTable, MixtureItems
+
+if TYPE_CHECKING:
+    from penchant.texts import TextModel
+
+
+class ItemReader:
+    """Reads later items for one bundle.
+
+    Parameters
+    ----------
+    bundle
+        A model whose items are a mixture; the items of others are known by their events alone.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        items = bundle.model.items
+        self.items = items if isinstance(items, MixtureItems) and items.sources else None
+
+    @property
+    def can_read(self) -> bool:
+        """Whether an item without events can have a vector at all."""
+        return self.items is not None
+
+    @cached_property
+    def text_model(self) -> TextModel:
+        """The language model of the training.
+
+        Raises
+        ------
+        EnvironmentFault
+            When what goes by its name here is another model.
+        """
+        from penchant.texts import open_text_model
+
+        wanted = self.bundle.facts.get("text", {})
+        model = open_text_model(self.bundle.config.text.model)
+        if model.fingerprint != wanted.get("fingerprint", model.fingerprint):
+            raise EnvironmentFault(
+                f'The items of this bundle were read by the language model "{model.name}" with '
+                f"fingerprint {wanted['fingerprint'][:12]}, but here it has "
+                f"{model.fingerprint[:12]}.",
+                "Install the version of the training, or train anew.",
+            )
+        return model
+
+    def read(self, given: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
+        """Return (n, D) vectors of items, and (n,) bool: of the others there is nothing to say.
+
+        Parameters
+        ----------
+        given
+            Attributes by name; those that the training did not have are passed over.
+        """
+        width = self.bundle.model.width
+        if self.items is None or not given:
+            return torch.zeros(len(given), width), torch.zeros(len(given), dtype=torch.bool)
+        content: dict[str, Any] = {}
+        if "text" in self.items.sources:
+            content["text"] = self._texts(given)
+        if "features" in self.items.sources:
+            content["features"] = self._features(given)
+        with torch.inference_mode():
+            return self.items.later(content, len(given))
+
+    def _texts(self, given: Sequence[Mapping[str, Any]]) -> Tensor:
+        """Return (n, E) vectors of the texts; nothing is written to a cache."""
+        from penchant.texts import encode_texts, prompts
+
+        names = [name for name in self.bundle.item_table.columns if name != "item_id"]
+        columns = {name: [each.get(name) for each in given] for name in names}
+        text = self.bundle.config.text
+        texts = prompts(columns, text.template)
+        return torch.from_numpy(encode_texts(texts, self.text_model, text.max_tokens, None).vectors)
+
+    def _features(self, given: Sequence[Mapping[str, Any]]) -> FeatureTable:
+        """Return the attributes as the training encoded them, what is unknown as missing."""
+        schema = self.bundle.item_table.schema
+        columns = {
+            name: pl.Series(name, [each.get(name) for each in given], strict=False).cast(
+                dtype, strict=False
+            )
+            for name, dtype in schema.items()
+            if name != "item_id"
+        }
+        return FeatureTable(self.bundle.encoder.transform(pl.DataFrame(columns)))
