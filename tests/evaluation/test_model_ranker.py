@@ -13,6 +13,7 @@ from penchant.packed import PackedEvents
 from penchant.sequences.ranking import cut_block, ranks
 from penchant.sequences.targets import TargetBlock, target_blocks
 
+from ..decoders import small_settings
 from .small import log_of, random_log
 
 WIDTH, NUM_ITEMS = 8, 17
@@ -23,7 +24,7 @@ def make_model(encoder: str = "gru", query_time: bool = True) -> InterestModel:
     model = InterestModel(
         IdentityItems(NUM_ITEMS, WIDTH),
         BehaviourInput(WIDTH, dropout_rate=0.5),
-        encoders.build(encoder, {"num_layers": 2}, width=WIDTH),
+        encoders.build(encoder, {"num_layers": 2, **small_settings(encoder)}, width=WIDTH),
         attentions.build("additive", {"decay": "both"}, width=WIDTH),
         Readout(WIDTH, hidden_factor=1, query_time=query_time),
         DotProductHead(NUM_ITEMS),

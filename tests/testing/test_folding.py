@@ -18,8 +18,10 @@ from penchant.model import InterestModel
 from penchant.packed import PackedVectors
 from penchant.testing import LawBroken, check_attention, check_encoder, check_model
 
+from ..decoders import small_settings
+
 WIDTH = 8
-SETTINGS = {"transformer": {"window": 9}, "bert": {"window": 9}}
+SETTINGS = {kind: {"window": 9} for kind in ("transformer", "bert", "language_model")}
 """Windows that are shorter than the histories."""
 
 READOUTS = {
@@ -56,7 +58,8 @@ def one_user(is_known: bool) -> Any:
 
 
 def build_encoder(kind: str, num_layers: int) -> SequenceEncoder:
-    return encoders.build(kind, {"num_layers": num_layers, **SETTINGS.get(kind, {})}, width=WIDTH)
+    settings = {"num_layers": num_layers, **SETTINGS.get(kind, {}), **small_settings(kind)}
+    return encoders.build(kind, settings, width=WIDTH)
 
 
 def build_model(

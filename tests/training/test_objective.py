@@ -18,6 +18,7 @@ from penchant.packed import PackedEvents
 from penchant.sequences.loader import TrainingLoader
 from penchant.training.objective import LabelRule, Objective, trainable, user_loss
 
+from ..decoders import small_settings
 from .small import check_fused_equals_plain
 
 
@@ -34,7 +35,7 @@ def build(num_items: int, encoder: str = "gru", head: str = "dot", width: int = 
     return InterestModel(
         IdentityItems(num_items, width),
         BehaviourInput(width),
-        encoders.build(encoder, {}, width=width),
+        encoders.build(encoder, small_settings(encoder), width=width),
         attentions.build("multi_head", {"num_heads": 2}, width=width),
         Readout(width),
         heads.build(head, {}, num_items=num_items, width=width),

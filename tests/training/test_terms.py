@@ -21,6 +21,7 @@ from penchant.sequences.packing import pack
 from penchant.sequences.roles import EventRoles
 from penchant.training.objective import Objective, Term
 
+from ..decoders import small_settings
 from .small import check_fused_equals_plain
 
 WIDTH, NUM_ITEMS = 8, 9
@@ -52,7 +53,7 @@ def build(names: tuple[str, ...] = (), value: bool = False, encoder: str = "gru"
     model = InterestModel(
         IdentityItems(NUM_ITEMS, WIDTH),
         BehaviourInput(WIDTH, 3, use_elapsed=True, use_calendar=True),
-        encoders.build(encoder, {}, width=WIDTH),
+        encoders.build(encoder, small_settings(encoder), width=WIDTH),
         attentions.build("multi_head", {"num_heads": 2}, width=WIDTH),
         readouts or Readout(WIDTH, query_calendar=True),
         DotProductHead(NUM_ITEMS),

@@ -10,6 +10,7 @@ from penchant.encoders.base import (
     state_leaves,
 )
 from penchant.encoders.bert import BertEncoder
+from penchant.encoders.language_model import LanguageModelEncoder
 from penchant.encoders.linear import LinearEncoder, LinearState
 from penchant.encoders.recurrent import (
     GRUEncoder,
@@ -26,6 +27,7 @@ __all__ = [
     "EventWindow",
     "GRUEncoder",
     "LSTMEncoder",
+    "LanguageModelEncoder",
     "LinearEncoder",
     "LinearState",
     "Looked",

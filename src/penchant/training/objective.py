@@ -335,8 +335,9 @@ def user_loss(
 
 
 def trainable(objective: Objective, model: InterestModel) -> dict[str, Tensor]:
-    """Return the parameters of both by name."""
-    return dict(_Pair(objective, model).named_parameters())
+    """Return the parameters of both by name; those that are frozen are none."""
+    named = _Pair(objective, model).named_parameters()
+    return {name: weight for name, weight in named if weight.requires_grad}
 
 
 class _Pair(nn.Module):
