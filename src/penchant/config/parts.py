@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final, get_type_hints
+from typing import Annotated, Any, Final, get_origin, get_type_hints
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
 from penchant.config.settings import ObjectiveSettings, Settings
 from penchant.registry import Registry
@@ -118,12 +118,17 @@ def schema(section: str, kind: str) -> type[BaseModel]:
     constructor = member(section, kind)
     hints = get_type_hints(constructor.__init__)
     entries: dict[str, Any] = {
-        name: (hints[name], ... if entry.default is entry.empty else entry.default)
+        name: (_read_as(hints[name]), ... if entry.default is entry.empty else entry.default)
         for name, entry in inspect.signature(constructor).parameters.items()
         if name not in SIZES and entry.kind is entry.POSITIONAL_OR_KEYWORD
     }
     base = ObjectiveSettings if section == "loss" else Settings
     return create_model(constructor.__name__, __base__=base, **entries)
+
+
+def _read_as(hint: Any) -> Any:
+    """Return a type that a file can give: it writes a tuple as a list."""
+    return Annotated[hint, Field(strict=False)] if get_origin(hint) is tuple else hint
 
 
 def build(section: str, part: Part, sizes: Mapping[str, Any]) -> Any:
