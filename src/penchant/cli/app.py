@@ -13,6 +13,7 @@ from penchant.cli.evaluating import evaluate
 from penchant.cli.frame import Frame
 from penchant.cli.lists import recommend, similar
 from penchant.cli.quickstart import quickstart
+from penchant.cli.texts import text_models
 from penchant.cli.training import config_show, configs, describe, train
 
 app = typer.Typer(
@@ -81,6 +82,7 @@ _enter(
 )  # fmt: skip
 _enter(app, similar, "similar", "penchant similar runs/first --item 50")
 _enter(app, describe, "describe", "penchant describe runs/first")
+_enter(app, text_models, "text-models", "penchant text-models --fetch minilm")
 _enter(app, doctor, "doctor", "penchant doctor")
 
 

@@ -15,7 +15,11 @@ from penchant.cli.options import JsonOption
 from penchant.cli.output import Output
 
 REQUIRED = ("torch", "numpy", "polars", "pydantic", "safetensors", "tensorboard", "typer", "rich")
-OPTIONAL = {"pandas": "pandas", "pyarrow": "pandas", "fastexcel": "excel"}
+OPTIONAL = {
+    "pandas": "pandas", "pyarrow": "pandas", "fastexcel": "excel",
+    "transformers": "text", "tokenizers": "text", "peft": "text", "gguf": "text",
+    "sentencepiece": "text",
+}  # fmt: skip
 """Packages that a part needs, and the extra that installs each."""
 
 

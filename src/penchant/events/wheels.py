@@ -73,6 +73,8 @@ def download_wheel(
         reason = (told or done.stderr.splitlines() or ["it says nothing"])[-1]
         raise EnvironmentFault(f"pip cannot download it: {reason}.", "Try the command by hand.")
     verify(found, checksum, requirement)
+    if progress is not None:
+        progress(requirement, found.stat().st_size, num_bytes or found.stat().st_size)
     return found
 
 

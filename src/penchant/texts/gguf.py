@@ -6,7 +6,9 @@ of the file, without their packing, rounded to bfloat16.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 import tempfile
 from pathlib import Path
 
@@ -42,7 +44,7 @@ def _convert(path: Path, into: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with quietly():
+    with quietly(), contextlib.redirect_stderr(io.StringIO()):  # it draws bars of its own
         try:
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
             packed = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name)

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from penchant.errors import CorruptBundleError, EnvironmentFault
 from penchant.texts.base import MAX_TOKENS, Progress, TextModel, Vectors
 from penchant.texts.cleaning import clean
+from penchant.texts.layout import Pooling, read_json, read_pooling
 from penchant.texts.loading import load_module, load_tokenizer, require_transformers
-from penchant.texts.pooling import Pooling, dense_layer, read_json, read_pooling
+from penchant.texts.pooling import dense_layer, pool
 from penchant.texts.tokens import TokenRows
 from penchant.texts.weights import fingerprint_of, weight_files
 
@@ -162,7 +163,7 @@ class HuggingFaceTextModel(TextModel):
         device = next(module.parameters()).device
         ids, mask = ids.to(device), mask.to(device)
         hidden = module(input_ids=ids, attention_mask=mask.long()).last_hidden_state  # (n, L, H)
-        found = self.dense(self.pooling.pooled(hidden, mask))  # (n, E)
+        found = self.dense(pool(hidden, mask, self.pooling.modes))  # (n, E)
         found = torch.where(mask.any(1, keepdim=True), found, 0.0)
         return F.normalize(found, dim=1) if self.pooling.is_normalised else found
 

