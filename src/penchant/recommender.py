@@ -7,7 +7,7 @@ rooms below; here their parts are put together under the names that people write
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -20,6 +20,8 @@ from penchant.config import Config, build_labels, build_roles, told_roles
 from penchant.errors import InputError, MissingExtraError, UsageError
 from penchant.evaluation import Report, checked_part, evaluate_model
 from penchant.events import Part, PreparedData
+from penchant.events.given import check_given
+from penchant.items import Profiles
 from penchant.serving.batches import aligned, lists_of, table_of, user_indices
 from penchant.serving.events import time_ms_of
 from penchant.serving.histories import OnUnknown, in_order, unknown_items
@@ -171,6 +173,7 @@ class Recommender:
             "exclude_seen": self.config.evaluation.exclude_seen,
             "roles": build_roles(self.config, prepared.event_types),
             "objective": objective or "",
+            "profiles": self.bundle.profiles(prepared.user_table),
             **options,
         }
         if self.config.head.kind == "binary":
@@ -193,6 +196,7 @@ class Recommender:
         unknown: OnUnknown = "skip",
         frame: Literal["polars", "pandas"] = "polars",
         objective: str | None = None,
+        profiles: Iterable[Mapping[str, Any]] | None = None,
     ) -> pl.DataFrame | pd.DataFrame:
         """Return the k best items of each user, or of each bare history.
 
@@ -208,6 +212,8 @@ class Recommender:
             Whether unknown items in a history are skipped or an error.
         objective
             What is asked for where there are several objectives; the first when left out.
+        profiles
+            Attributes of the user of each history, by name; of users without a history when alone.
 
         Returns
         -------
@@ -216,17 +222,26 @@ class Recommender:
         Raises
         ------
         UsageError
-            When not exactly one of `users` and `histories` is given, or there is no such objective.
+            When not exactly one of `users` and `histories` is given, there is no such objective, or
+            the model reads no attributes of users.
+        InputError
+            When an attribute is not among those of the training, or they are not as many as the
+            histories.
         UnknownUserError, UnknownItemError
             When one is not there.
         """
-        if (users is None) == (histories is None):
+        told = None if profiles is None else list(profiles)
+        if users is None and histories is None and told is not None:
+            histories = [()] * len(told)
+        if (users is None) == (histories is None) or (users is not None and told is not None):
             raise UsageError(
-                "recommend needs either users or histories, and exactly one of them.",
+                "recommend needs either users or histories, and exactly one of them; profiles go "
+                "with histories, or stand alone.",
                 'Say users=["u1"], data=data, or histories=[["item 5", "item 9"]].',
             )
         if histories is not None:
-            lists, _ = self.lists_for_histories(histories, k, exclude_seen, at, unknown, objective)
+            asked = k, exclude_seen, at, unknown, objective, told
+            lists, _ = self.lists_for_histories(histories, *asked)
             table = table_of([str(place) for place in range(len(lists))], lists)
         else:
             assert users is not None
@@ -242,13 +257,36 @@ class Recommender:
         at: Any = None,
         unknown: OnUnknown = "skip",
         objective: str | None = None,
+        profiles: Sequence[Mapping[str, Any]] | None = None,
     ) -> tuple[list[tuple[RankedItem, ...]], list[str]]:
         """Return a list per bare history, and the unknown items that were skipped."""
         ordered = [in_order(history) for history in histories]
         skipped = unknown_items(ordered, self.ranker.items, unknown)
         log = self.ranker.arrays(ordered)
-        found = lists_of(self.ranker, log, k, exclude_seen, _time_or_none(at), objective or "")
+        asked = _time_or_none(at), objective or "", self._profiles(profiles, len(ordered))
+        found = lists_of(self.ranker, log, k, exclude_seen, *asked)
         return [items for block in found for items in block], skipped
+
+    def _profiles(
+        self, given: Sequence[Mapping[str, Any]] | None, num_users: int
+    ) -> Profiles | None:
+        """Return attributes that somebody gives as the model reads them."""
+        if given is None:
+            return None
+        if not self.bundle.model.profile.is_read:
+            raise UsageError(
+                "profiles need a model that reads attributes of users, but this one has "
+                f'profile.kind "{self.config.profile.kind}".',
+                "Train with --set profile.kind=prefix on data prepared with --users.",
+            )
+        if len(given) != num_users:
+            raise InputError(
+                f"profiles must be as many as the histories ({num_users}) but are {len(given)}.",
+                "Give an empty one, {}, for a user of whom nothing is known.",
+            )
+        for each in given:
+            check_given(each, self.bundle.user_encoder)
+        return self.ranker.profiles(given)
 
     def lists_for_users(
         self,
@@ -270,8 +308,9 @@ class Recommender:
         else:
             chosen = user_indices(prepared, list(users))
         log = aligned(prepared.log.users(chosen), prepared, self.ranker)
+        table = None if prepared.user_table is None else prepared.user_table[chosen]
         done = 0
-        asked = _time_or_none(at), objective or ""
+        asked = _time_or_none(at), objective or "", self.bundle.profiles(table)
         for lists in lists_of(self.ranker, log, k, exclude_seen, *asked):
             of_block = chosen[done : done + len(lists)]
             done += len(lists)

@@ -61,6 +61,13 @@ def recommend(
         str, typer.Option(metavar="skip|error", help="What to do with unknown items.")
     ] = "skip",
     objective: ObjectiveOption = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What is known of the user, with --history or alone: age=25.",
+        ),
+    ] = None,
     data: DataOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -70,7 +77,7 @@ def recommend(
     A user's whole prepared history is read, the test part included.
     """
     out = Output(as_json)
-    _check_choice(history, user, users, to, as_json)
+    _check_choice(history, user, users, to, as_json, profile)
     _check_count(k)
     from penchant.recommender import Recommender
 
@@ -87,8 +94,11 @@ def recommend(
         [(_, [items])] = list(rec.lists_for_users([user], data, **asked))
         skipped: list[str] = []
     else:
-        events = _history(history or [])
-        [items], skipped = rec.lists_for_histories([events], unknown=_on_unknown(unknown), **asked)
+        events = _history(history) if history else []
+        told = [_profile(profile)] if profile else None
+        [items], skipped = rec.lists_for_histories(
+            [events], unknown=_on_unknown(unknown), profiles=told, **asked
+        )
     if skipped:
         out.warn(f"skipped {len(skipped)} unknown items: {', '.join(skipped[:5])}")
     _tell_one(out, rec, items, {"skipped": skipped} if user is None else {"user_id": user})
@@ -183,13 +193,25 @@ def _tell_many(
 
 
 def _check_choice(
-    history: list[str] | None, user: str | None, users: str | None, to: Path | None, as_json: bool
+    history: list[str] | None,
+    user: str | None,
+    users: str | None,
+    to: Path | None,
+    as_json: bool,
+    profile: list[str] | None,
 ) -> None:
     given = [bool(history), user is not None, users is not None]
-    if sum(given) != 1:
+    if profile and any(given[1:]):
+        raise UsageError(
+            "--profile goes with --history or stands alone: the attributes of --user and --users "
+            "are those of the data.",
+            "Leave it out, or say --history.",
+        )
+    if sum(given) != 1 and not (profile and sum(given) == 0):
         raise UsageError(
             f"recommend needs one of --history, --user and --users, and got {sum(given)}.",
-            "Say --history ITEM --history ITEM, or --user ID, or --users all --out recs.parquet.",
+            "Say --history ITEM --history ITEM, or --user ID, or --users all --out recs.parquet; "
+            "of somebody new --profile NAME=VALUE.",
         )
     if (to is not None) != (users is not None) and not (as_json and to is None):
         raise UsageError(
@@ -249,6 +271,17 @@ def _history(given: list[str]) -> list[Any]:
         )
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     return [_event(str(path), number, line) for number, line in _numbered(text)]
+
+
+def _profile(given: list[str]) -> dict[str, str]:
+    """Return the attributes that `--profile` names; the last one of a name counts."""
+    pairs = [each.partition("=") for each in given]
+    for name, equals, _ in pairs:
+        if not name or not equals:
+            raise UsageError(
+                f'--profile needs NAME=VALUE but got "{name}{equals}".', "Say --profile age=25."
+            )
+    return {name: value for name, _, value in pairs}
 
 
 def _numbered(text: str) -> list[tuple[int, str]]:

@@ -149,6 +149,8 @@ def describe(run: RunArgument, as_json: JsonOption = False) -> None:
             f"of them a window of the last {body['window_events']:,} events, "
             "which are read again with every new one"
         )
+    if body["user_attributes"]:
+        out.line(f"reads of a user before the first event: {', '.join(body['user_attributes'])}")
     out.heading("Configuration")
     out.line(bundle.config.to_toml().rstrip())
     out.document(body)
@@ -188,6 +190,7 @@ def _description(bundle: Bundle) -> dict[str, Any]:
         "state_bytes": state_bytes(state),
         "state": dict(_leaves("", state)),
         "seen_bytes_per_item": seen_bytes(len(bundle.vocabulary)),
+        "user_attributes": [each.name for each in bundle.user_encoder.attributes],
         "config": bundle.config.to_dict(),
     }
 
