@@ -25,6 +25,7 @@ from penchant.items import Profiles
 from penchant.serving.batches import aligned, lists_of, table_of, user_indices
 from penchant.serving.events import time_ms_of
 from penchant.serving.histories import OnUnknown, in_order, unknown_items
+from penchant.serving.later_items import with_later_items
 from penchant.serving.ranking import RankedItem, Ranker
 from penchant.training import Run, train
 
@@ -325,6 +326,26 @@ class Recommender:
             When the item is not in the vocabulary.
         """
         return self.ranker.similar(str(item_id), k)
+
+    def add_items(self, items: Any) -> tuple[str, ...]:
+        """Make items that came after the training recommendable, by what is said of them.
+
+        Parameters
+        ----------
+        items
+            A path or a frame with `item_id` and the attributes that the training had.
+
+        Returns
+        -------
+        The ids of new items without a vector: the model does not read what is said of them.
+
+        Notes
+        -----
+        Items of the training stay as they are. The bundle does not change: a saved one is that of
+        the training.
+        """
+        self._ranker, without = with_later_items(self.ranker, items)
+        return without
 
     def save(self, directory: str | Path, *, overwrite: bool = False) -> None:
         """Write the bundle as a folder that can be copied to another machine."""

@@ -14,6 +14,7 @@ from penchant.cli.options import (
     CountOption,
     DataOption,
     JsonOption,
+    NewItemsOption,
     ObjectiveOption,
     OverwriteOption,
     RunArgument,
@@ -68,6 +69,7 @@ def recommend(
             help="What is known of the user, with --history or alone: age=25.",
         ),
     ] = None,
+    new_items: NewItemsOption = None,
     data: DataOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -82,6 +84,7 @@ def recommend(
     from penchant.recommender import Recommender
 
     rec = Recommender.load(run)
+    _add_items(out, rec, new_items)
     asked: dict[str, Any] = {"k": k, "exclude_seen": not include_seen, "at": _time(at)}
     asked["objective"] = objective
     if users is not None:
@@ -108,6 +111,7 @@ def similar(
     run: RunArgument,
     item: Annotated[str, typer.Option(metavar="ID", help="The item.")],
     k: CountOption = 10,
+    new_items: NewItemsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the items most like an item.
@@ -119,7 +123,17 @@ def similar(
     _check_count(k)
     out = Output(as_json)
     rec = Recommender.load(run)
+    _add_items(out, rec, new_items)
     _tell_one(out, rec, rec.similar(item, k), {"item_id": item})
+
+
+def _add_items(out: Output, rec: Recommender, path: Path | None) -> None:
+    """Add the items of a file, and say which of them cannot be recommended."""
+    if path is None:
+        return
+    without = rec.add_items(path)
+    if without:
+        out.warn(f"{len(without):,} new items have no vector: {', '.join(without[:5])}")
 
 
 def titles_of(rec: Recommender) -> dict[str, str]:

@@ -46,6 +46,10 @@ DataOption = Annotated[
     Path | None,
     typer.Option(metavar="DATA", help="Prepared data in place of the run's own."),
 ]
+NewItemsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Table of items that came after the training."),
+]
 ObjectiveOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Which of several objectives; the first when left out."),

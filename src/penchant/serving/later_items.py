@@ -16,10 +16,36 @@ from torch import Tensor
 
 from penchant.bundle import Bundle
 from penchant.errors import EnvironmentFault
+from penchant.events.tables import read_table
 from penchant.items import FeatureTable, MixtureItems
+from penchant.serving.ranking import Ranker
 
 if TYPE_CHECKING:
     from penchant.texts import TextModel
+
+
+def with_later_items(ranker: Ranker, items: Any) -> tuple[Ranker, tuple[str, ...]]:
+    """Return a ranker that knows the items of a table too, and the ids of those without a vector.
+
+    Parameters
+    ----------
+    items
+        A path or a frame with `item_id` and attributes; rows of items that the bundle was trained
+        on are passed over.
+
+    Raises
+    ------
+    InputError
+        When the table is broken or has no `item_id`.
+    """
+    table = read_table(items, "item_id", {}).frame
+    table = table.filter(~pl.col("item_id").is_in(ranker.bundle.vocabulary.series.implode()))
+    if table.is_empty():
+        return ranker, ()
+    ids = table["item_id"].to_list()
+    vectors, is_known = ItemReader(ranker.bundle).read(table.drop("item_id").to_dicts())
+    without = tuple(name for name, known in zip(ids, is_known.tolist(), strict=True) if not known)
+    return ranker.with_items(ids, vectors, is_known), without
 
 
 class ItemReader:
