@@ -130,4 +130,15 @@ def test_a_later_item_is_read_by_its_attributes():
     items = MixtureItems(4, three, ("identity", "features"))
     vectors, known = items.later({"features": attributes()}, 3)
     torch.testing.assert_close(vectors[1], items.table()[1])
-    assert known.all()
+    assert known.tolist() == [True, True, True]
+
+
+def test_an_item_without_any_attribute_is_unknown():
+    table = attributes()
+    table.categorical[2], table.numeric[2] = 0, 0
+    assert table.is_known().tolist() == [True, True, True], "its bag is not empty"
+    table.bag_index = table.bag_index[:2]
+    table.bag_offsets = torch.tensor([0, 2, 2])
+    assert table.is_known().tolist() == [True, True, False]
+    items = MixtureItems(4, ItemContent(torch.tensor([1, 0, 4]), None, table), ("features",))
+    assert items.table()[2].tolist() == [0] * 4

@@ -109,6 +109,13 @@ class FeatureTable(nn.Module):
         """Return the members of the bags of items (N,) end to end, and (N,) where each starts."""
         return bags_of(self.bag_index, self.bag_offsets, item_index)
 
+    def is_known(self) -> Tensor:
+        """Return (I,) bool, the items of which any attribute is known."""
+        ends = torch.cat([self.bag_offsets[1:], self.bag_offsets.new_tensor([len(self.bag_index)])])
+        return (
+            (self.categorical > 0).any(1) | (self.numeric != 0).any(1) | (ends > self.bag_offsets)
+        )
+
     def rows(self, item_index: Tensor | None) -> AttributeRows:
         """Return the attributes of the items (N,), of all when None."""
         if item_index is None:

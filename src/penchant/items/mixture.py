@@ -71,17 +71,17 @@ class FeatureSource(ContentSource):
     def __init__(self, features: FeatureTable, width: int) -> None:
         super().__init__()
         self.attributes = FeatureVectors(features, width)
-        some = torch.ones(len(features.bag_offsets), dtype=torch.bool)
-        self.register_buffer("known", some)
+        self.register_buffer("known", features.is_known())
 
     def forward(self, item_index: Tensor | None) -> Tensor:
         """Return (N, D) vectors of the items (N,), of all when None."""
-        return self.attributes(item_index)
+        known = self.known if item_index is None else self.known[item_index]
+        return self.attributes(item_index) * known.unsqueeze(1)
 
     def later(self, given: FeatureTable) -> tuple[Tensor, Tensor]:
         """Return vectors of later items from their attributes."""
-        vectors = self.attributes.of(given.rows(None))
-        return vectors, torch.ones(len(vectors), dtype=torch.bool, device=vectors.device)
+        known = given.is_known()
+        return self.attributes.of(given.rows(None)) * known.unsqueeze(1), known
 
 
 class Gate(nn.Module):

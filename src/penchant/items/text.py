@@ -6,7 +6,7 @@ part; a text that comes later is turned in the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import torch
@@ -89,6 +89,15 @@ class TextTable:
         turn = turn / square.sqrt().clamp(min=1e-12)
         mean, turn = mean.to(text.dtype), turn.to(text.dtype)
         return cls(turned(text, mean, turn), mean, turn)
+
+    def like(self, text: Tensor, own_mean: bool = False) -> TextTable:
+        """Return the table of other texts (J, E), turned as these are.
+
+        About the same mean, or with `own_mean` about their own.
+        """
+        known = text[text.any(1)]
+        mean = known.double().mean(0).to(text.dtype) if own_mean and len(known) else self.mean
+        return replace(self, vectors=turned(text, mean, self.turn), mean=mean)
 
 
 def turned(text: Tensor, mean: Tensor, turn: Tensor) -> Tensor:
