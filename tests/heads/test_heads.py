@@ -42,6 +42,33 @@ def test_every_head_obeys_its_laws(kind: str) -> None:
     check_head(build(kind), width=5, num_items=9)
 
 
+@pytest.mark.parametrize("kind", ["dot", "several"])
+def test_a_learned_temperature_obeys_the_laws(kind: str) -> None:
+    settings = {"normalised": True, "temperature": 0.3, "learn_temperature": True}
+    check_head(heads.build(kind, settings, num_items=9, width=5), width=5, num_items=9)
+
+
+def test_a_temperature_starts_where_it_is_set_and_is_learned_from_there() -> None:
+    """Of unit vectors (0.6, 0.8) and (1, 0): 0.6 / T. With T = exp(t), by t: -0.6 / T."""
+    fixed = DotProductHead(1, normalised=True, temperature=0.2).double()
+    learned = DotProductHead(1, True, 0.2, learn_temperature=True).double()
+    vectors, table = torch.tensor([[30.0, 40.0]]).double(), torch.tensor([[70.0, 0.0]]).double()
+    score = learned(vectors, table)
+    assert score.item() == pytest.approx(0.6 / 0.2, rel=1e-6)
+    assert fixed(vectors, table).item() == pytest.approx(score.item(), rel=1e-6)
+    score.sum().backward()
+    assert learned.scale.log_temperature.grad.item() == pytest.approx(-0.6 / 0.2, rel=1e-6)
+    assert [name for name, _ in fixed.named_parameters()] == ["bias"]
+    with torch.no_grad():
+        learned.scale.log_temperature.fill_(-9.0)
+    assert learned(vectors, table).item() == pytest.approx(0.6 / 0.01, rel=1e-5)
+
+
+def test_a_temperature_of_vectors_with_a_length_is_not_learned() -> None:
+    with pytest.raises(ConfigError, match=r"head\.learn_temperature needs head\.normalised"):
+        DotProductHead(9, learn_temperature=True)
+
+
 class ShiftsOneItem(DotProductHead):
     def compare_one(self, asked, keys, bias):
         return super().compare_one(asked, keys.roll(1, dims=0), bias)

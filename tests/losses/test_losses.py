@@ -38,6 +38,8 @@ CASES = [
     ("sampled_softmax", {"negatives": "in_batch", "num_negatives": 9, "correction": 0.4}),
     ("sampled_softmax", {"negatives": "mixed", "num_negatives": 15, "in_batch_share": 0.3}),
     ("sampled_softmax", {"negatives": "mixed", "num_negatives": 15, "label_smoothing": 0.2}),
+    ("sampled_softmax", {"num_negatives": 12, "mask_above": 0.3}),
+    ("sampled_softmax", {"negatives": "mixed", "num_negatives": 15, "mask_above": 0.7}),
     ("gbce", {"num_negatives": 8}),
     ("bce", {"num_negatives": 8}),
     ("bpr", {"num_negatives": 8}),
@@ -45,6 +47,7 @@ CASES = [
 HEADS = [
     ("dot", {}),
     ("dot", {"normalised": True, "temperature": 0.2}),
+    ("dot", {"normalised": True, "temperature": 0.2, "learn_temperature": True}),
     ("several", {"num_interests": 3}),
     ("mixture", {"num_components": 3}),
     ("binary", {}),
@@ -71,8 +74,8 @@ def test_every_loss_obeys_its_laws_under_every_head(
 
 
 @pytest.mark.parametrize("most", [1, 40, 700])
-@pytest.mark.parametrize("head", [HEADS[1], HEADS[3]], ids=str)
-@pytest.mark.parametrize("case", [CASES[1], CASES[7], CASES[8], CASES[10]], ids=str)
+@pytest.mark.parametrize("head", [HEADS[1], HEADS[4]], ids=str)
+@pytest.mark.parametrize("case", [CASES[1], CASES[7], CASES[8], CASES[10], CASES[12]], ids=str)
 def test_the_laws_hold_whatever_the_size_of_blocks(
     case: tuple[str, dict[str, Any]],
     head: tuple[str, dict[str, Any]],
@@ -233,6 +236,60 @@ def test_without_correction_negatives_keep_their_scores() -> None:
     targets = Targets(torch.tensor([2]), torch.ones(1), torch.ones(1))
     found = loss(torch.ones(1, 1), torch.tensor([[1.0], [2.0], [3.0]]), DotProductHead(3), targets)
     assert found.item() == pytest.approx(torch.tensor([1.0, 2, 3]).logsumexp(0).item() - 3.0)
+
+
+ALIKE = torch.tensor([[1.0, 0.0], [3.0, 0.3], [3.0, 0.6], [0.0, -2.0], [-5.0, 0.1]])
+"""Cosines with the first: 1, 10/sqrt(101) = .995, 5/sqrt(26) = .981, 0 and nearly -1."""
+
+
+@pytest.mark.parametrize("form", ["against", "against_plainly"])
+def test_negatives_that_are_like_what_came_next_do_not_count_for_it(form: str) -> None:
+    """Of r = (2, 1): 2 for the target; 6.3 is left out, 6.6 and -2 and -9.9 count."""
+    loss = SampledSoftmax(torch.ones(5), num_negatives=5, mask_above=0.99)
+    table = ALIKE.clone().requires_grad_()
+    targets = Targets(torch.tensor([0]), torch.ones(1), torch.ones(1))
+    every = Negatives.once(torch.arange(5))
+    vectors = torch.tensor([[2.0, 1.0]])
+    found = getattr(loss, form)(every, vectors, table, DotProductHead(5), targets)
+    rest = sum(math.exp(score) for score in (2.0, 6.6, -2.0, -9.9))
+    assert found.item() == pytest.approx(math.log(rest) - 2.0, rel=1e-5)
+    found.backward()
+    assert table.grad is not None
+    assert table.grad.abs().amax(1).gt(0).tolist() == [True, False, True, True, True]
+
+
+def test_a_negative_counts_for_the_targets_that_it_is_not_like() -> None:
+    loss = SampledSoftmax(torch.ones(5), num_negatives=5, mask_above=0.99)
+    vectors, weight = torch.tensor([[2.0, 1.0], [0.5, -1.0]]), torch.tensor([1.0, 3.0])
+    targets = Targets(torch.tensor([0, 3]), torch.ones(2), weight)
+    every = Negatives.once(torch.arange(5))
+    found = loss.against(every, vectors, ALIKE, DotProductHead(5), targets)
+    scores = vectors @ ALIKE.T
+    first = scores[0, [0, 2, 3, 4]].logsumexp(0) - scores[0, 0]
+    second = scores[1].logsumexp(0) - scores[1, 3]
+    assert found.item() == pytest.approx((first + 3 * second).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("head", HEADS[:5], ids=str)
+def test_a_mask_that_nothing_exceeds_changes_nothing(head: tuple[str, dict[str, Any]]) -> None:
+    draw = torch.Generator().manual_seed(8)
+    vectors, table = (torch.randn(size, 5, generator=draw) for size in (11, 19))
+    targets = Targets(torch.arange(11) * 5 % 19, torch.ones(11), torch.rand(11, generator=draw))
+    found = []
+    for mask_above in (0.0, 0.9999):
+        torch.manual_seed(3)
+        settings = {"num_negatives": 12, "mask_above": mask_above}
+        chosen = head_of(*head)
+        torch.manual_seed(3)
+        found.append(build("sampled_softmax", settings)(vectors, table, chosen, targets).item())
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+def test_a_mask_and_smoothing_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match=r"exclude each other but are 0\.99 and 0\.1"):
+        SampledSoftmax(torch.ones(5), mask_above=0.99, label_smoothing=0.1)
+    with pytest.raises(ConfigError, match=r"loss\.mask_above must lie in 0\.\.1 but is 1\.5"):
+        SampledSoftmax(torch.ones(5), mask_above=1.5)
 
 
 def test_gbce_weighs_what_came_next_by_the_share_of_negatives_that_are_drawn() -> None:

@@ -7,6 +7,7 @@ and how both sides are seen before they are compared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +19,10 @@ from penchant.registry import Registry
 
 LEAST_SQUARE = 1e-4
 """Added to squared lengths: a vector of zeros has no direction, and a gradient that stays small."""
+
+
+LEAST_TEMPERATURE = 0.01
+"""Where a temperature that is learned stops."""
 
 
 class Rows(Protocol):
@@ -137,26 +142,43 @@ class Scale(nn.Module):
         Whether both sides are given unit length, so that scores are cosines.
     temperature
         What scores are divided by.
+    learn_temperature
+        Whether that is where the temperature starts, and is learned from there.
 
     Raises
     ------
     ConfigError
-        When the temperature is not above 0.
+        When the temperature is not above 0, or is to be learned of vectors that have a length.
+
+    Notes
+    -----
+    A learned temperature is kept at `LEAST_TEMPERATURE` or above, where it would go to nothing
+    once the training part is known by heart.
     """
 
-    def __init__(self, normalised: bool, temperature: float) -> None:
+    def __init__(self, normalised: bool, temperature: float, learn_temperature: bool) -> None:
         super().__init__()
         if not temperature > 0:
             raise ConfigError(
                 f"head.temperature must be above 0 but is {temperature}.",
                 "Set it to 1, or to about 0.05 where head.normalised is on.",
             )
+        if learn_temperature and not normalised:
+            raise ConfigError(
+                "head.learn_temperature needs head.normalised: vectors that have a length of their "
+                "own learn what they are divided by.",
+                "Set head.normalised=true, or head.learn_temperature=false.",
+            )
         self.normalised = normalised
         self.temperature = temperature
+        start = torch.tensor(math.log(temperature))
+        self.log_temperature = nn.Parameter(start) if learn_temperature else None
 
     def interests(self, vectors: Tensor) -> Tensor:
         """Return vectors (..., D) as they are compared."""
         vectors = unit(vectors) if self.normalised else vectors
+        if self.log_temperature is not None:
+            return vectors / self.log_temperature.exp().clamp(min=LEAST_TEMPERATURE)
         return vectors if self.temperature == 1 else vectors / self.temperature
 
     def keys(self, rows: Tensor) -> Tensor:
@@ -187,16 +209,26 @@ class DotProductHead(Head):
         Whether both vectors are given unit length, so that r · e_i is a cosine.
     temperature
         What r · e_i is divided by: about 0.05 for cosines.
+    learn_temperature
+        Whether the temperature is learned, from there on.
 
     References
     ----------
     J. Zhai et al., "Actions speak louder than words: trillion-parameter sequential transducers for
     generative recommendations", 2024, section 4.1.1, for unit length with a temperature of 0.05.
+    A. Radford et al., "Learning transferable visual models from natural language supervision",
+    2021, section 2.5, for one that is learned.
     """
 
-    def __init__(self, num_items: int, normalised: bool = False, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        num_items: int,
+        normalised: bool = False,
+        temperature: float = 1.0,
+        learn_temperature: bool = False,
+    ) -> None:
         super().__init__(num_items)
-        self.scale = Scale(normalised, temperature)
+        self.scale = Scale(normalised, temperature, learn_temperature)
         self.normalised = normalised
 
     def interests(self, vectors: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ class SeveralInterestsHead(Head):
         Width D of interest and items.
     num_interests
         Interests K.
-    normalised, temperature
+    normalised, temperature, learn_temperature
         As of `dot`.
 
     Raises
@@ -48,6 +48,7 @@ class SeveralInterestsHead(Head):
         num_interests: int = 4,
         normalised: bool = False,
         temperature: float = 1.0,
+        learn_temperature: bool = False,
     ) -> None:
         super().__init__(num_items)
         if num_interests < 1:
@@ -55,7 +56,7 @@ class SeveralInterestsHead(Head):
                 f"head.num_interests must be at least 1 but is {num_interests}.", "Set it to 4."
             )
         self.num_interests = num_interests
-        self.scale = Scale(normalised, temperature)
+        self.scale = Scale(normalised, temperature, learn_temperature)
         self.normalised = normalised
         self.parts = nn.Linear(width, num_interests * width)
         with torch.no_grad():

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from penchant.heads import Head
-from penchant.losses.partition import log_partition
+from penchant.losses.partition import Alike, log_partition
 
 BLOCK_CELLS: Final = 2**19
 """Numbers held for the scores of one block (2 MB in float32), which stay in the cache."""
@@ -29,6 +29,7 @@ def log_sum(
     weight: Tensor,
     hit: Tensor | None = None,
     left_out: Tensor | None = None,
+    alike: Alike | None = None,
 ) -> Tensor:
     """Return the weighted sum over targets of log sum exp(score) over items.
 
@@ -40,7 +41,7 @@ def log_sum(
         What it makes them from.
     weight
         (M,), constants.
-    hit, left_out
+    hit, left_out, alike
         As of `log_partition`.
 
     Relations
@@ -48,7 +49,7 @@ def log_sum(
     Equals `log_partition` for a head that `is_product`.
     """
     if head.is_product:
-        return log_partition(asked, keys, bias, weight, hit, left_out)
+        return log_partition(asked, keys, bias, weight, hit, left_out, alike)
 
     def body(asked: Tensor, weight: Tensor, *others: Tensor) -> Tensor:
         scores = head.compare(asked, keys, bias)  # (C, n)
@@ -58,10 +59,14 @@ def log_sum(
         if left_out is not None:
             columns = torch.arange(len(keys), device=scores.device)
             scores = scores.masked_fill(rest.pop(0).unsqueeze(1) == columns, -torch.inf)
+        if alike is not None:
+            like = alike._replace(own=rest.pop(0)).among(slice(None))
+            scores = scores.masked_fill(like, -torch.inf)
         every = scores if hit is None else torch.cat([own, scores], dim=1)
         return every.logsumexp(1) @ weight
 
-    given = [part for part in (hit, left_out) if part is not None]
+    own_keys = None if alike is None else alike.own
+    given = [part for part in (hit, left_out, own_keys) if part is not None]
     return in_blocks(body, (asked, weight, *given), len(keys) * head.cells)
 
 

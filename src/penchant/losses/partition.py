@@ -33,6 +33,26 @@ Whatever scales a whole row is applied to its query, not to its scores: a pass l
 """
 
 
+class Alike(NamedTuple):
+    """Items that do not count in a row because they are like the row's own.
+
+    `own` (M, E) and `keys` (n, E), constants of unit length; those whose product is more than
+    `above` are alike.
+    """
+
+    own: Tensor
+    keys: Tensor
+    above: float
+
+    def rows(self, chosen: slice) -> Alike:
+        """Return the same for some rows."""
+        return self._replace(own=self.own[chosen])
+
+    def among(self, columns: slice) -> Tensor:
+        """Return (M, T) bool, which of some items are alike."""
+        return self.own @ self.keys[columns].T > self.above
+
+
 class _Tile(NamedTuple):
     """2^(score - greatest) of some rows and the items of `columns`; `greatest` (C,) in bits."""
 
@@ -58,14 +78,22 @@ class _Block:
         self.mean = torch.zeros_like(query)  # (C, D) sum of share · key
 
     def add(
-        self, keys: Tensor, bias: Tensor, left_out: Tensor | None, columns: slice, out: Tensor
+        self,
+        keys: Tensor,
+        bias: Tensor,
+        left_out: Tensor | None,
+        alike: Alike | None,
+        columns: slice,
+        out: Tensor,
     ) -> _Tile:
-        """Add the items of `columns`; `left_out` (C,) names an item that does not count."""
+        """Add the items of `columns`; `left_out` (C,) and `alike` name those that do not count."""
         share = torch.addmm(bias[columns], self.bits, keys[columns].T, out=out)  # (C, T)
         if left_out is not None:
             place = left_out - columns.start
             row = ((place >= 0) & (place < share.shape[1])).nonzero().squeeze(1)
             share[row, place[row]] = -torch.inf
+        if alike is not None:
+            share.masked_fill_(alike.among(columns), -torch.inf)
         greatest = torch.maximum(self.greatest, share.amax(1))
         share.sub_(greatest.unsqueeze(1)).exp2_()
         fading = torch.exp2(self.greatest - greatest)
@@ -89,6 +117,7 @@ class _LogPartition(torch.autograd.Function):
         weight: Tensor,
         hit: Tensor | None,
         left_out: Tensor | None,
+        alike: Alike | None,
     ) -> Tensor:
         needs = any(ctx.needs_input_grad)
         whole = [queries, keys, bias, *([] if hit is None else [hit])]
@@ -101,10 +130,11 @@ class _LogPartition(torch.autograd.Function):
             block = _Block(queries[rows], None if hit is None else hit[rows])
             size = len(block.query)
             out = None if left_out is None else left_out[rows]
+            like = None if alike is None else alike.rows(rows)
             done = []
             for tile in tiles:
                 place = held[size * tile.start : size * tile.stop].view(size, -1)
-                done.append(block.add(keys, bits_bias, out, tile, place))
+                done.append(block.add(keys, bits_bias, out, like, tile, place))
             partition[rows] = block.partition()
             if needs:
                 _add_gradient(block, done, weight[rows], grads, rows)
@@ -116,7 +146,7 @@ class _LogPartition(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         # Scaled in place: these tensors are used once, and the table's may be large.
         queries, keys, bias, *hit = (part.mul_(grad) for part in ctx.saved_tensors)
-        return queries, keys, bias, None, hit[0] if hit else None, None
+        return queries, keys, bias, None, hit[0] if hit else None, None, None
 
 
 def _add_gradient(
@@ -153,6 +183,7 @@ def log_partition(
     weight: Tensor,
     hit: Tensor | None = None,
     left_out: Tensor | None = None,
+    alike: Alike | None = None,
 ) -> Tensor:
     """Return the scalar sum over m of weight[m] · log sum_i exp(queries[m] · keys[i] + bias[i]).
 
@@ -171,6 +202,8 @@ def log_partition(
     left_out
         (M,) int64 the one item that does not count in a row, -1 where all do. Something must be
         left to count.
+    alike
+        Which others do not count in a row; there must be a hit then.
 
     Notes
     -----
@@ -186,4 +219,5 @@ def log_partition(
     >>> round(log_partition(queries, keys, torch.zeros(4), torch.ones(2)).item(), 4)  # 2 log 4
     2.7726
     """
-    return _LogPartition.apply(queries, keys, bias, weight, hit, left_out)
+    assert alike is None or hit is not None, "all items may be alike"
+    return _LogPartition.apply(queries, keys, bias, weight, hit, left_out, alike)
