@@ -72,6 +72,42 @@ def save_llama(folder: Path) -> Path:
     return _save(folder, LlamaForCausalLM(config).to(torch.bfloat16), for_decoder=True)
 
 
+def save_gguf(path: Path) -> Path:
+    """Save a llama of width 32 as a GGUF file with four words and their letters."""
+    import gguf
+    import numpy as np
+
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_context_length(64)
+    writer.add_embedding_length(32)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(32)
+    writer.add_head_count(2)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10_000.0)
+    tokens = ["<|end|>", *"acbmopsĠ", "so", "ap", "soap", "co", "mb", "comb"]
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([3] + [1] * (len(tokens) - 1))
+    writer.add_token_merges(["s o", "a p", "so ap", "c o", "m b", "co mb"])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(0)
+    random = np.random.default_rng(6)
+    names = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"]
+    shapes = {f"blk.0.{name}.weight": (32, 32) for name in names}
+    shapes |= {f"blk.0.{name}_norm.weight": (32,) for name in ("attn", "ffn")}
+    shapes |= {"token_embd.weight": (len(tokens), 32), "output_norm.weight": (32,)}
+    for name, shape in shapes.items():
+        writer.add_tensor(name, random.normal(size=shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def add_layers(folder: Path, *layers: str) -> None:
     """Write the `modules.json` of sentence-transformers: a name for each layer behind the first."""
     modules = [("", "Transformer"), *((f"{n}_{kind}", kind) for n, kind in enumerate(layers, 1))]

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -204,7 +205,15 @@ def _key(text: str) -> bytes:
 
 def _make(connection: sqlite3.Connection) -> None:
     """Make the tables; two processes may do so at once."""
-    connection.execute("PRAGMA journal_mode = WAL")
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            break
+        except sqlite3.OperationalError:  # this one statement does not wait by itself
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
     connection.execute("BEGIN IMMEDIATE")
     for statement in _TABLES.split(";"):
         connection.execute(statement)

@@ -180,7 +180,7 @@ class HuggingFaceTextModel(TextModel):
         was_training = self.module.training
         self.module.eval()
         try:
-            for rows in self._batches(tokens):
+            for rows in self.batches(tokens.lengths.to(self.device)):
                 with torch.inference_mode(), self._precision():
                     found = self.pooled(tokens, rows)
                 vectors[rows.numpy()] = found.float().cpu().numpy()
@@ -191,10 +191,13 @@ class HuggingFaceTextModel(TextModel):
             self.module.train(was_training)
         return vectors
 
-    def _batches(self, tokens: TokenRows) -> list[Tensor]:
-        """Return which texts to read together: of like length, the longest first."""
-        budget = BATCH_TOKENS.get(self.device.type, BATCH_TOKENS["cpu"])
-        lengths = tokens.lengths
+    def batches(self, lengths: Tensor) -> list[Tensor]:
+        """Return which of some texts to read together, given how many tokens (n,) each has.
+
+        Those of a batch are of like length, the longest first; those without tokens are in none.
+        """
+        budget = BATCH_TOKENS.get(lengths.device.type, BATCH_TOKENS["cpu"])
+        lengths = lengths.cpu()
         order = lengths.argsort(descending=True, stable=True)
         order = order[lengths[order] > 0]
         batches, start = [], 0
