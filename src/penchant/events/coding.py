@@ -56,7 +56,7 @@ class CodedLog:
         Parameters
         ----------
         item_codes
-            Rising codes; the first becomes index 0.
+            Codes; the first becomes index 0.
         """
         index_of = np.full(len(self.item_ids), -1, dtype=np.int64)
         index_of[item_codes] = np.arange(len(item_codes))

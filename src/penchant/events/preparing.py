@@ -22,6 +22,7 @@ from penchant.events.cores import core_rows
 from penchant.events.features import FeatureEncoder
 from penchant.events.fingerprint import fingerprint
 from penchant.events.holding_out import HoldOut
+from penchant.events.item_graph import ItemGraph
 from penchant.events.leaks import measure_leaks
 from penchant.events.prepared import FORMAT, KIND, PreparedData
 from penchant.events.splits import PUBLISHED_CORE, Split, assign, parse_split, steps_back
@@ -225,6 +226,8 @@ def _finish(
     leaks = measure_leaks(coded.log)
     train = coded.log.part == Part.TRAIN
     train_counts = np.bincount(coded.log.item_index[train], minlength=len(coded.item_ids))
+    # Items that nobody took in training come last: they are known by what is said of them alone.
+    item_codes = item_codes[np.argsort(train_counts[item_codes] == 0, kind="stable")]
     coded = coded.with_items(item_codes).with_types_by_frequency()
     split["vocabulary"] = {
         "items": "whole log" if rule.kind == "leave-one-out" else "training part",
@@ -234,16 +237,20 @@ def _finish(
     users = None if event_frame.users is None or event_frame.users.width == 1 else event_frame.users
     user_table, _ = _table(coded.user_ids, users, "user_id", notes)
     encoder = FeatureEncoder.fit(item_table, train_counts[item_codes])
+    vocabulary = Vocabulary(coded.item_ids)
+    graph, told_graph = _graph(event_frame.graph, vocabulary)
+    tables = (user_table, item_table, *(() if graph is None else graph.tables()))
     manifest = {
         "kind": KIND,
         "format": FORMAT,
         "version": __version__,
-        "fingerprint": fingerprint(coded.log, (user_table, item_table), coded.event_types),
+        "fingerprint": fingerprint(coded.log, tables, coded.event_types),
         **_origin(event_frame),
         "split": split,
         "steps": [step.to_dict() for step in steps],
         "event_types": list(coded.event_types),
         "counts": _counts(coded, num_unused),
+        **told_graph,
         "leaks": leaks,
         "attributes_left_out": encoder.left_out,
         "notes": notes,
@@ -251,13 +258,24 @@ def _finish(
     return PreparedData(
         coded.log,
         Vocabulary(coded.user_ids),
-        Vocabulary(coded.item_ids),
+        vocabulary,
         item_table,
         None if users is None else user_table,
         coded.event_types,
         encoder,
         manifest,
+        graph,
     )
+
+
+def _graph(
+    triples: pl.DataFrame | None, items: Vocabulary
+) -> tuple[ItemGraph | None, dict[str, Any]]:
+    """Return what triples say of the items, and what the manifest says of it."""
+    if triples is None:
+        return None, {}
+    graph, left_out = ItemGraph.of(triples, items)
+    return graph, {"graph": {**graph.to_dict(), "left_out": left_out}}
 
 
 def _origin(event_frame: EventFrame) -> dict[str, Any]:
