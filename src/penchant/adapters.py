@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, NamedTuple, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -169,13 +169,31 @@ def leave_out_frozen(module: nn.Module, base: str) -> None:
     module.register_load_state_dict_pre_hook(put_back)
 
 
-def bases(module: nn.Module) -> dict[str, str]:
-    """Return the bases that the frozen weights of a module come from, with their fingerprints."""
-    return {
-        str(part.base): told(_buffer(part))
+class Base(NamedTuple):
+    """Where frozen weights inside a model come from, and what is trained beside them.
+
+    `name` or folder, twelve digits of the `fingerprint`, and the numbers of the module that they
+    stand in: all, and those that are trained.
+    """
+
+    name: str
+    fingerprint: str
+    num_parameters: int
+    num_trained: int
+
+
+def bases(module: nn.Module) -> list[Base]:
+    """Return the bases of all parts of a module that have frozen weights left out."""
+    return [
+        Base(
+            str(part.base),
+            told(_buffer(part)),
+            sum(weight.numel() for weight in part.parameters()),
+            trained_parameters(part),
+        )
         for part in module.modules()
         if "base_fingerprint" in part._buffers
-    }
+    ]
 
 
 def fingerprint(weights: Mapping[str, Tensor]) -> Tensor:

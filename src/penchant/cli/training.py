@@ -129,7 +129,14 @@ def describe(run: RunArgument, as_json: JsonOption = False) -> None:
     out = Output(as_json)
     bundle = Bundle.load(run)
     body = _description(bundle)
-    out.line(f"bundle {bundle.id}, {body['num_parameters']:,} parameters")
+    trained = body["num_trained_parameters"]
+    only = "" if trained == body["num_parameters"] else f", {trained:,} of them trained"
+    out.line(f"bundle {bundle.id}, {body['num_parameters']:,} parameters{only}")
+    for base in body["bases"]:
+        out.line(
+            f"built on {base['name']} (fingerprint {base['fingerprint']}), which is not in the "
+            f"bundle: {base['num_trained']:,} of {base['num_parameters']:,} numbers there trained"
+        )
     facts = bundle.facts
     out.line(
         f"{facts['num_items']:,} items, {facts['num_users']:,} users, "
@@ -169,6 +176,7 @@ def _told_of_run(out: Output, path: Path) -> dict[str, Any]:
 
 
 def _description(bundle: Bundle) -> dict[str, Any]:
+    from penchant.adapters import bases, trained_parameters
     from penchant.encoders import WindowEncoder, state_bytes
     from penchant.serving.memory import seen_bytes
 
@@ -184,6 +192,8 @@ def _description(bundle: Bundle) -> dict[str, Any]:
         "event_types": bundle.event_types,
         "num_items": len(bundle.vocabulary),
         "num_parameters": sum(parameters.values()),
+        "num_trained_parameters": trained_parameters(bundle.model),
+        "bases": [base._asdict() for base in bases(bundle.model)],
         "parameters": parameters,
         "memory_kind": encoder.memory_kind,
         "window_events": encoder.reach - 1 if isinstance(encoder, WindowEncoder) else 0,
