@@ -15,6 +15,7 @@ from penchant.cli.lists import recommend, similar
 from penchant.cli.quickstart import quickstart
 from penchant.cli.texts import text_models
 from penchant.cli.training import config_show, configs, describe, train
+from penchant.cli.transferring import transfer
 
 app = typer.Typer(
     cls=Frame,
@@ -72,6 +73,7 @@ _enter(
     app, train, "train",
     "penchant train data/ready --out runs/first --config ml-100k --seed 1",
 )  # fmt: skip
+_enter(app, transfer, "transfer", "penchant transfer runs/first data/other --out runs/other")
 _enter(app, configs, "configs", "penchant configs")
 _enter(config, config_show, "show", "penchant config show default")
 app.add_typer(config, name="config")

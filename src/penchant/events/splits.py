@@ -22,7 +22,7 @@ VALIDATION_SHARE: Final = 0.1
 PUBLISHED_CORE: Final = 5
 """Fewest events of a user and of an item under `published-time`."""
 
-_WAYS: Final = "leave-one-out, time:0.9, time:2026-05-01 or published-time:0.9"
+_WAYS: Final = "leave-one-out, time:0.9, time:2026-05-01, published-time:0.9 or none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +32,21 @@ class Split:
     Parameters
     ----------
     kind
-        `leave-one-out`, `time` or `published-time`.
+        `leave-one-out`, `time`, `published-time`, or `none`: all events are trained on.
     share
         Share of the events that lie before the cut, where it is given as a quantile.
     at_ms
         The cut itself, where it is given as a date.
     """
 
-    kind: Literal["leave-one-out", "time", "published-time"]
+    kind: Literal["leave-one-out", "time", "published-time", "none"]
     share: float | None = None
     at_ms: int | None = None
 
     @property
     def by_time(self) -> bool:
         """Whether the split cuts all histories at one moment."""
-        return self.kind != "leave-one-out"
+        return self.kind in ("time", "published-time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Assignment:
     part
         (N,) int8, a `Part`.
     test_from_ms, validation_from_ms
-        Where the parts begin; None under leave-one-out, the latter also under `published-time`.
+        Where the parts begin; None where nothing is cut, the latter also under `published-time`.
     users_without_targets
         Users all of whose events are trained on because they have too few to be tested on.
     """
@@ -97,8 +97,8 @@ def parse_split(text: str) -> Split:
     2000
     """
     kind, _, cut = text.strip().partition(":")
-    if kind == "leave-one-out" and not cut:
-        return Split("leave-one-out")
+    if kind in ("leave-one-out", "none") and not cut:
+        return Split(kind)  # type: ignore[arg-type]
     if kind not in ("time", "published-time") or not cut:
         raise UsageError(f"A split must be one of {_WAYS}, but {text!r} was given.")
     try:
@@ -161,6 +161,8 @@ def assign(split: Split, time_ms: np.ndarray, offsets: np.ndarray) -> Assignment
     """
     if split.kind == "leave-one-out":
         return leave_one_out(offsets)
+    if split.kind == "none":
+        return Assignment(np.full(len(time_ms), Part.TRAIN, dtype=np.int8))
     name = f"{split.kind}:{split.share if split.share is not None else iso(split.at_ms or 0)}"
     _check_times(name, time_ms, offsets)
     assigned = (

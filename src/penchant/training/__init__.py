@@ -7,6 +7,7 @@ from penchant.training.setup import build_objective, fresh_model
 from penchant.training.sitting import TrainingResult, train
 from penchant.training.tracking import Tracker, trackers
 from penchant.training.trainer import Trainer
+from penchant.training.transferring import transfer, transfer_run
 
 __all__ = [
     "BarReporter",
@@ -24,5 +25,7 @@ __all__ = [
     "fresh_model",
     "trackers",
     "train",
+    "transfer",
+    "transfer_run",
     "user_loss",
 ]

@@ -10,10 +10,11 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -134,8 +135,9 @@ class Run:
         *,
         overwrite: bool = False,
         data_path: str | Path | None = None,
+        origin: Mapping[str, Any] = MappingProxyType({}),
     ) -> Run:
-        """Make the directory of a new training.
+        """Make the directory of a new training; `origin` says what it starts from.
 
         Raises
         ------
@@ -157,6 +159,7 @@ class Run:
                 "fingerprint": data.manifest.get("fingerprint"),
             },
             "seed": config.training.seed,
+            **origin,
             "versions": versions(),
             "started_at": now,
             "updated_at": now,
@@ -177,12 +180,17 @@ class Run:
         MissingFileError
             When there is no run.
         InputError
-            When it was trained on other data.
+            When it was trained on other data, or not at all.
         ConfigError
             When a setting is another one that the weights or the order of the data depend on.
         """
         run = cls(Path(path))
         manifest, before = run.manifest, run.config
+        if "transferred_from" in manifest:
+            raise InputError(
+                f"A training must be there to be gone on with, but {run.path} was transferred.",
+                f"Train from it: penchant train DATA --out RUN --warm-start {run.path}",
+            )
         kept, found = manifest["data"]["fingerprint"], data.manifest.get("fingerprint")
         if kept != found:
             raise InputError(
