@@ -45,7 +45,7 @@ def test_attributes_are_a_source_of_their_own():
 
 
 def test_a_gate_starts_as_a_sum():
-    gated, summed = mixture(), mixture(gate=False)
+    gated, summed = mixture(gate=True), mixture()
     torch.testing.assert_close(gated.table(), summed.table())
     text = summed.sources["text"](None)
     torch.testing.assert_close(summed.table()[0], summed.vectors.weight[0] + text[0])
@@ -57,7 +57,7 @@ def test_an_item_without_events_falls_back_on_its_text():
 
 
 def test_an_item_without_text_keeps_its_identity():
-    items = mixture()
+    items = mixture(gate=True)
     assert items.gate is not None
     torch.nn.init.normal_(items.gate.own.weight)
     torch.testing.assert_close(items.table()[1], items.vectors.weight[1])
@@ -69,7 +69,7 @@ def test_an_item_of_which_nothing_is_known_is_zero():
 
 
 def test_a_gate_weighs_by_training_events():
-    items = mixture()
+    items = mixture(gate=True)
     assert items.gate is not None
     items.gate.slope.data = torch.tensor([1.0, 0.0])
     share = 6 / (6 + 1)  # softmax of log(1 + 5) and 0
