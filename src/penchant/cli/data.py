@@ -12,6 +12,9 @@ from penchant.cli.options import (
     ColumnsOption,
     DelimiterOption,
     EventsArgument,
+    GraphColumnsOption,
+    GraphLinksOption,
+    GraphOption,
     HeaderOption,
     ItemsOption,
     JsonOption,
@@ -129,7 +132,8 @@ def fetch(
     out.line(f"Licence: {fetched.dataset.licence} ({fetched.dataset.page})")
     for note in fetched.notes:
         out.warn(note)
-    out.line(f"Next: penchant prepare {fetched.events} --items {fetched.items} --out DATA")
+    graph = "" if fetched.graph is None else f" --graph {fetched.graph}"
+    out.line(f"Next: penchant prepare {fetched.events} --items {fetched.items}{graph} --out DATA")
     out.document(
         {
             "name": fetched.dataset.name,
@@ -148,6 +152,9 @@ def validate(
     events: EventsArgument,
     items: ItemsOption = None,
     users: UsersOption = None,
+    graph: GraphOption = None,
+    graph_links: GraphLinksOption = None,
+    graph_columns: GraphColumnsOption = None,
     columns: ColumnsOption = None,
     no_header: HeaderOption = False,
     delimiter: DelimiterOption = None,
@@ -167,7 +174,15 @@ def validate(
 
     out = Output(as_json)
     options = ReadOptions(columns, delimiter, not no_header, time_unit, order_by, where)
-    report = validate_log(events, items=items, users=users, options=options)
+    report = validate_log(
+        events,
+        items=items,
+        users=users,
+        graph=graph,
+        graph_links=graph_links,
+        graph_columns=graph_columns,
+        options=options,
+    )
     out.line(report.render())
     out.document(report.to_dict())
     if report.refused or (strict and report.faults):
@@ -179,6 +194,9 @@ def prepare(
     to: Annotated[Path, typer.Option("--out", metavar="DATA", help="Folder to write.")],
     items: ItemsOption = None,
     users: UsersOption = None,
+    graph: GraphOption = None,
+    graph_links: GraphLinksOption = None,
+    graph_columns: GraphColumnsOption = None,
     columns: ColumnsOption = None,
     no_header: HeaderOption = False,
     delimiter: DelimiterOption = None,
@@ -209,6 +227,9 @@ def prepare(
         events,
         items=items,
         users=users,
+        graph=graph,
+        graph_links=graph_links,
+        graph_columns=graph_columns,
         columns=columns,
         delimiter=delimiter,
         header=not no_header,

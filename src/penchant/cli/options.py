@@ -23,6 +23,22 @@ RunArgument = Annotated[
 ]
 ItemsOption = Annotated[str | None, typer.Option(metavar="FILE", help="Table of items.")]
 UsersOption = Annotated[str | None, typer.Option(metavar="FILE", help="Table of users.")]
+GraphOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Triples on items: head, relation, tail."),
+]
+GraphLinksOption = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Which item an entity of the graph is: entity_id, item_id."),
+]
+GraphColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME=COLUMN,...",
+        help="What the graph's columns are called: head=h,relation=r,tail=t (numbers where its "
+        "file has no header).",
+    ),
+]
 ColumnsOption = Annotated[
     str | None,
     typer.Option(

@@ -6,6 +6,7 @@ from penchant.events.columns import EventFrame, ReadRecord, event_frame
 from penchant.events.draft import ReadOptions
 from penchant.events.features import FeatureEncoder, ItemFeatures
 from penchant.events.findings import Finding, ValidationReport
+from penchant.events.item_graph import GraphNames, ItemGraph, ItemNeighbours
 from penchant.events.log import EventLog, validate_log
 from penchant.events.prepared import PreparedData
 from penchant.events.preparing import prepare
@@ -20,7 +21,10 @@ __all__ = [
     "EventLog",
     "FeatureEncoder",
     "Finding",
+    "GraphNames",
     "ItemFeatures",
+    "ItemGraph",
+    "ItemNeighbours",
     "LogArrays",
     "Part",
     "PreparedData",

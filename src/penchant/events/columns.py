@@ -79,6 +79,8 @@ class EventFrame:
         Lazy, rows in file order, the columns of `CANONICAL` and then context.
     items, users
         Tables with an `item_id` or a `user_id` (String, each once) and attributes, if given.
+    graph
+        `head`, `relation` and `tail` (String) of each triple of a graph of items, if given.
     source
         The path that was read, or `frame`.
     order_by
@@ -94,6 +96,7 @@ class EventFrame:
     frame: pl.LazyFrame
     items: pl.DataFrame | None = None
     users: pl.DataFrame | None = None
+    graph: pl.DataFrame | None = None
     source: str = "frame"
     order_by: str = "timestamp"
     notes: tuple[str, ...] = ()
@@ -155,9 +158,10 @@ def event_frame(
     items: pl.DataFrame | None = None,
     users: pl.DataFrame | None = None,
     order_by: str = "timestamp",
+    graph: pl.DataFrame | None = None,
 ) -> EventFrame:
     """Wrap a frame that already has canonical names, for code and tests that make their own log."""
     lazy = complete(frame)
     has_times = "time_ms" in frame.lazy().collect_schema()
     record = ReadRecord(time_unit="ms" if has_times else "none")
-    return EventFrame(lazy, items, users, order_by=order_by, record=record)
+    return EventFrame(lazy, items, users, graph, order_by=order_by, record=record)

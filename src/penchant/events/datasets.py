@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from penchant.errors import InputError
 from penchant.events import published
 from penchant.events.published import Tables
@@ -58,12 +60,15 @@ class Wheel:
         Names to take out of it.
     convert
         Reads the unpacked files.
+    graph
+        Reads the triples on items that the package has beyond what the owner publishes.
     """
 
     requirement: str
     checksum: str
     unpacked: tuple[str, ...]
     convert: Callable[[Path], Tables]
+    graph: Callable[[Path], pl.DataFrame] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +167,9 @@ def _amazon(name: str, category: str, sizes: tuple[int, int, int]) -> Dataset:
 _RECBOLE = Wheel(
     "recbole==1.2.1",
     "sha256:9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
-    ("ml-100k.inter", "ml-100k.item", "ml-100k.user"),
+    ("ml-100k.inter", "ml-100k.item", "ml-100k.user", "ml-100k.kg", "ml-100k.link"),
     published.recbole_100k,
+    published.recbole_100k_graph,
 )
 
 _CSV = ("ratings.csv", "movies.csv")

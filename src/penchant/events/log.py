@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from penchant.errors import UsageError
 from penchant.events.cleaning import CleaningOptions
 from penchant.events.columns import EventFrame
 from penchant.events.door import Survey, admit, survey
@@ -20,6 +21,7 @@ from penchant.events.naming import parse_columns
 from penchant.events.prepared import PreparedData
 from penchant.events.preparing import prepare
 from penchant.events.tables import Table, read_table
+from penchant.events.triples import Triples, read_triples
 from penchant.events.validation import ValidationReport, validate_survey
 
 
@@ -35,6 +37,8 @@ class EventLog(EventFrame):
         What the door counted, on rows that still have their faults.
     tables
         The tables as they were read, repeated ids counted.
+    triples
+        The graph as it was read.
 
     Examples
     --------
@@ -49,6 +53,7 @@ class EventLog(EventFrame):
 
     survey: Survey | None = None
     tables: tuple[Table, ...] = ()
+    triples: Triples | None = None
 
     @classmethod
     def read(
@@ -57,6 +62,9 @@ class EventLog(EventFrame):
         *,
         items: Any = None,
         users: Any = None,
+        graph: Any = None,
+        graph_links: Any = None,
+        graph_columns: str | Mapping[str, str | int] | None = None,
         columns: str | Mapping[str, str | int] | None = None,
         delimiter: str | None = None,
         header: bool = True,
@@ -74,6 +82,13 @@ class EventLog(EventFrame):
             them; or a polars, pandas or pyarrow frame.
         items, users
             Tables of attributes, the same way.
+        graph
+            Triples of a knowledge graph, the same way: `head`, `relation` and `tail`; items stand
+            there by their ids.
+        graph_links
+            Table of `entity_id` and `item_id`, where the graph has names of its own for items.
+        graph_columns
+            `head=h,relation=r,tail=t` or a dict; numbers where the graph's file has no header.
         columns
             `user_id=UID,timestamp=ts` or a dict: canonical name to the source's name.
         delimiter
@@ -106,10 +121,14 @@ class EventLog(EventFrame):
             if table is not None
         }
         notes = [note for table in tables.values() for note in table.notes]
+        triples = _read_graph(graph, graph_links, graph_columns)
+        if triples is not None:
+            notes += triples.admitted(on_bad_rows).notes
         return cls(
             frame=admitted.frame,
             items=tables["item_id"].frame if "item_id" in tables else None,
             users=tables["user_id"].frame if "user_id" in tables else None,
+            graph=None if triples is None else triples.frame,
             source=admitted.source,
             order_by=admitted.order_by,
             notes=(*admitted.notes, *notes),
@@ -117,6 +136,7 @@ class EventLog(EventFrame):
             resources=admitted.resources,
             survey=found,
             tables=tuple(tables.values()),
+            triples=triples,
         )
 
     def validate(self, *, now_ms: int | None = None) -> ValidationReport:
@@ -129,7 +149,7 @@ class EventLog(EventFrame):
         """
         assert self.survey is not None, "a log that was not read has nothing to report on"
         now = int(time.time() * 1000) if now_ms is None else now_ms
-        return validate_survey(self.survey, self.tables, now)
+        return validate_survey(self.survey, self.tables, now, self.triples)
 
     def prepare(
         self,
@@ -199,6 +219,9 @@ def validate_log(
     *,
     items: Any = None,
     users: Any = None,
+    graph: Any = None,
+    graph_links: Any = None,
+    graph_columns: str | Mapping[str, str | int] | None = None,
     options: ReadOptions | None = None,
     now_ms: int | None = None,
 ) -> ValidationReport:
@@ -206,7 +229,7 @@ def validate_log(
 
     Parameters
     ----------
-    source, items, users
+    source, items, users, graph, graph_links, graph_columns
         As in `EventLog.read`.
     options
         How the log is read; `on_bad_rows` has no say.
@@ -224,4 +247,16 @@ def validate_log(
     pairs = (("item_id", items), ("user_id", users))
     tables = [read_table(table, key, given) for key, table in pairs if table is not None]
     now = int(time.time() * 1000) if now_ms is None else now_ms
-    return validate_survey(found, tables, now)
+    triples = _read_graph(graph, graph_links, graph_columns)
+    return validate_survey(found, tables, now, triples)
+
+
+def _read_graph(
+    graph: Any, links: Any, columns: str | Mapping[str, str | int] | None
+) -> Triples | None:
+    if graph is None and (links is not None or columns is not None):
+        raise UsageError(
+            "Links and columns of a graph need the graph, but none was given.",
+            "Give it too: --graph F.",
+        )
+    return None if graph is None else read_triples(graph, columns, links)

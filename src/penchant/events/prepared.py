@@ -26,6 +26,7 @@ from penchant.events.directories import (
     writing_directory,
 )
 from penchant.events.features import FeatureEncoder, ItemFeatures
+from penchant.events.item_graph import GraphNames, ItemGraph
 from penchant.events.summary import summary_text
 from penchant.events.vocabulary import Vocabulary
 
@@ -69,6 +70,8 @@ class PreparedData:
     manifest
         What the data is and how it was made: format, version, source, split, steps of cleaning,
         leaks, counts, notes, fingerprint.
+    graph
+        What a knowledge graph says of the items, if one was given.
     """
 
     log: LogArrays
@@ -79,6 +82,7 @@ class PreparedData:
     event_types: tuple[str, ...]
     encoder: FeatureEncoder
     manifest: dict[str, Any]
+    graph: ItemGraph | None = None
 
     @cached_property
     def features(self) -> ItemFeatures:
@@ -137,6 +141,9 @@ class PreparedData:
                 path / "users.parquet"
             )
             write_json(path / "features.json", self.encoder.to_dict())
+            if self.graph is not None:
+                self.graph.to_frame().write_parquet(path / _TRIPLES)
+                self.graph.names.to_frame().write_parquet(path / _GRAPH_NAMES)
             manifest = {
                 "kind": KIND,
                 "format": FORMAT,
@@ -165,15 +172,17 @@ class PreparedData:
             item_table = pl.read_parquet(path / "items.parquet")
             user_table = pl.read_parquet(path / "users.parquet")
             encoder = json.loads((path / "features.json").read_text(encoding="utf-8"))
+            items = Vocabulary(item_table["item_id"])
             return cls(
                 log=log,
                 users=Vocabulary(user_table["user_id"]),
-                items=Vocabulary(item_table["item_id"]),
+                items=items,
                 item_table=item_table,
                 user_table=user_table if user_table.width > 1 else None,
                 event_types=tuple(manifest["event_types"]),
                 encoder=FeatureEncoder.from_dict(encoder),
                 manifest=manifest,
+                graph=_read_graph(path, items),
             )
         except (KeyError, TypeError) as error:
             raise CorruptBundleError(
@@ -182,6 +191,15 @@ class PreparedData:
 
 
 _OWN: Final = ("kind", "format", "version", "files")
+_TRIPLES: Final = "graph.parquet"
+_GRAPH_NAMES: Final = "graph_names.parquet"
+
+
+def _read_graph(path: Path, items: Vocabulary) -> ItemGraph | None:
+    if not (path / _TRIPLES).is_file():
+        return None
+    names = GraphNames.from_frame(items, pl.read_parquet(path / _GRAPH_NAMES))
+    return ItemGraph.from_frame(names, pl.read_parquet(path / _TRIPLES))
 
 
 def _events_frame(log: LogArrays) -> pl.DataFrame:

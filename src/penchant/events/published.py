@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,14 @@ class Tables:
         `item_id` and attributes, one row per item.
     users
         `user_id` and attributes, where there are any.
+    graph
+        `head`, `relation` and `tail` of triples on items, where there are any.
     """
 
     events: pl.DataFrame
     items: pl.DataFrame
     users: pl.DataFrame | None = None
+    graph: pl.DataFrame | None = None
 
 
 def movielens_100k(folder: Path) -> Tables:
@@ -120,7 +123,21 @@ def recbole_100k(folder: Path) -> Tables:
     )
     title = pl.format("{} ({})", "title", "year").str.replace_all("unkonwn", "unknown")
     category = pl.col("category").str.replace_all(" ", "|")
-    return _movielens(events, items.with_columns(title=title, category=category), users)
+    tables = _movielens(events, items.with_columns(title=title, category=category), users)
+    return replace(tables, graph=recbole_100k_graph(folder))
+
+
+def recbole_100k_graph(folder: Path) -> pl.DataFrame:
+    """Read the triples on the films of MovieLens 100K that RecBole carries, from Freebase.
+
+    Notes
+    -----
+    Films have the ids that they have in MovieLens; all else keeps the name of Freebase.
+    """
+    graph = _separated(folder / "ml-100k.kg", ["head", "relation", "tail"], "\t", skip=1)
+    links = _separated(folder / "ml-100k.link", ["item_id", "entity_id"], "\t", skip=1)
+    items = dict(zip(links["entity_id"], links["item_id"], strict=True))
+    return graph.with_columns(pl.col("head", "tail").replace(items))
 
 
 def movielens_1m(folder: Path) -> Tables:

@@ -22,7 +22,7 @@ Kind = Literal["delimited", "json", "parquet"]
 
 SUFFIXES: dict[str, Kind] = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".dat", ".data"), "delimited"),
-    **dict.fromkeys((".inter", ".item", ".user"), "delimited"),
+    **dict.fromkeys((".inter", ".item", ".user", ".kg", ".link"), "delimited"),
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "json"),
     **dict.fromkeys((".parquet", ".pq"), "parquet"),
 }

@@ -16,6 +16,7 @@ def summary_text(manifest: Mapping[str, Any]) -> str:
     """
     lines = [*_counts(manifest["counts"]), *_split(manifest["split"])]
     lines += _held_out(manifest["split"].get("held_out"))
+    lines += _graph(manifest.get("graph"), manifest["counts"]["items"])
     lines += [_step(step) for step in manifest["steps"] if step["num_dropped"]]
     for part, leaks in manifest["leaks"].items():
         lines += _leaks(part, leaks)
@@ -57,6 +58,23 @@ def _held_out(told: Mapping[str, Any] | None) -> list[str]:
         for part in ("validation", "test")
     )
     return [f"held out     items: {parts}; drawn with seed {told['seed']}"]
+
+
+def _graph(told: Mapping[str, Any] | None, num_items: int) -> list[str]:
+    if told is None:
+        return []
+    left_out = told["left_out"]
+    lines = [
+        f"graph        {told['triples']:,} triples of {len(told['relations'])} relations on "
+        f"{told['items_with_triples']:,} of {num_items:,} items and {told['entities']:,} other "
+        "entities"
+    ]
+    reasons = {
+        "without_items": "without an item",
+        "restated": "that say again backwards what other relations say",
+    }
+    without = [f"{left_out[name]:,} {what}" for name, what in reasons.items() if left_out[name]]
+    return [*lines, *([f"  left out: {' and '.join(without)}"] if without else [])]
 
 
 def _step(step: Mapping[str, Any]) -> str:

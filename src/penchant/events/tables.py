@@ -87,7 +87,7 @@ def read_table(source: Any, key: str, columns: Mapping[str, str]) -> Table:
             f"Rename {guess} to {key} there." if guess else f"Give each row its {key}.",
         )
     rows = raw.collect(raw.frame).rename({column: key})
-    rows = rows.with_columns(_as_id(rows[key]))
+    rows = rows.with_columns(as_ids(rows[key]))
     missing = rows.filter(pl.col(key).is_null())
     rows = rows.filter(pl.col(key).is_not_null())
     repeated = rows.filter(~pl.col(key).is_first_distinct())
@@ -107,7 +107,8 @@ def read_table(source: Any, key: str, columns: Mapping[str, str]) -> Table:
     )  # fmt: skip
 
 
-def _as_id(ids: pl.Series) -> pl.Series:
+def as_ids(ids: pl.Series) -> pl.Series:
+    """Return ids as texts, null where empty; whole floats lose their `.0`."""
     if ids.dtype.is_float() and (ids.drop_nans().drop_nulls() % 1 == 0).all():
         ids = ids.fill_nan(None).cast(pl.Int64)
     texts = ids.cast(pl.String)

@@ -18,8 +18,10 @@ from penchant.events.cleaning import duplicate_rows
 from penchant.events.columns import sort_keys_of
 from penchant.events.door import FAULTS, FORM_NAMES, Survey
 from penchant.events.findings import SEVERITIES, Finding, Severity, ValidationReport
+from penchant.events.graph_findings import graph_findings
 from penchant.events.readers import ROW, RawTable
 from penchant.events.tables import Table
+from penchant.events.triples import Triples
 
 NULL_WORDS = ("null", "none", "nan", "na", "n/a", "nil", "undefined", "\\n", "-")
 """Texts that mostly stand for a missing id; compared in lower case."""
@@ -42,7 +44,9 @@ class _Case:
     more: Mapping[str, Any] | None = None
 
 
-def validate_survey(found: Survey, tables: Sequence[Table], now_ms: int) -> ValidationReport:
+def validate_survey(
+    found: Survey, tables: Sequence[Table], now_ms: int, triples: Triples | None = None
+) -> ValidationReport:
     """Report on a log that the door has looked at.
 
     Parameters
@@ -53,6 +57,8 @@ def validate_survey(found: Survey, tables: Sequence[Table], now_ms: int) -> Vali
         Items and users.
     now_ms
         The clock.
+    triples
+        A graph of the items.
     """
     events = _collect_events(found)
     cases = [
@@ -65,7 +71,10 @@ def validate_survey(found: Survey, tables: Sequence[Table], now_ms: int) -> Vali
     cases = [case for case in cases if case.count]
     examples = _examples(found, [case.row for case in cases if case.row is not None])
     findings = [_finding(found, case, examples) for case in cases]
-    findings += [finding for table in tables for finding in _table_findings(table)]
+    links = [triples.links] if triples is not None and triples.links is not None else []
+    findings += [finding for table in (*tables, *links) for finding in _table_findings(table)]
+    if triples is not None:
+        findings += graph_findings(triples, _item_ids(found))
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return ValidationReport(
         found.draft.raw.source,
@@ -139,6 +148,13 @@ def _collect_events(found: Survey) -> pl.DataFrame:
     ]
     good = found.draft.frame.filter(~found.bad) if found.num_bad_rows else found.draft.frame
     return found.draft.raw.collect(good.select(ROW, "position", time.alias("time_ms"), *columns))
+
+
+def _item_ids(found: Survey) -> pl.Series:
+    """Return the items of the good rows, each once, in the order of the file."""
+    good = found.draft.frame.filter(~found.bad)
+    ids = good.group_by("item_id").agg(pl.col(ROW).min()).sort(ROW).select("item_id")
+    return found.draft.raw.collect(ids).to_series()
 
 
 def _duplicate_cases(found: Survey, events: pl.DataFrame) -> list[_Case]:
