@@ -13,7 +13,7 @@ import pytest
 
 from penchant.errors import EnvironmentFault, InputError
 from penchant.events import downloading
-from penchant.events.downloading import Patience, download, unpack
+from penchant.events.downloading import Patience, download, unpack, unpack_folder
 
 QUICK = Patience(connect_s=2, stall_s=2, num_retries=2, pause_s=0)
 BODY = bytes(range(256)) * 400  # 102,400 bytes
@@ -235,3 +235,26 @@ def test_a_missing_member_is_named(tmp_path):
     (tmp_path / "log.zip").write_bytes(zip_of(other=b"rows"))
     with pytest.raises(EnvironmentFault, match=r"log\.zip must hold u\.data and does not"):
         unpack(tmp_path / "log.zip", tmp_path, ("u.data",))
+
+
+def test_one_folder_of_an_archive_is_unpacked_as_it_stands(tmp_path):
+    box = zip_of(package__model__a_b=b"1", package__c=b"2", packages__d=b"3", other__c=b"4")
+    (tmp_path / "package.whl").write_bytes(box)
+    unpack_folder(tmp_path / "package.whl", tmp_path / "in", "package")
+    found = [path for path in sorted((tmp_path / "in").rglob("*")) if path.is_file()]
+    names = [str(path.relative_to(tmp_path / "in")) for path in found]
+    assert names == ["c", "model/a_b"]
+    assert [path.read_bytes() for path in found] == [b"2", b"1"]
+
+
+def test_a_folder_of_an_archive_is_trusted_no_more_than_a_file(tmp_path):
+    (tmp_path / "a.whl").write_bytes(zip_of(package__a=b"1", package__x__=b""))
+    with pytest.raises(EnvironmentFault, match=r"a\.whl must hold absent and does not"):
+        unpack_folder(tmp_path / "a.whl", tmp_path / "in", "absent")
+    (tmp_path / "b.whl").write_bytes(zip_of(**{"package__..__..__b": b"1"}))
+    with pytest.raises(InputError, match=r"b\.whl is refused: .* outside its folder"):
+        unpack_folder(tmp_path / "b.whl", tmp_path / "in", "package")
+    (tmp_path / "c.whl").write_bytes(b"PK" + bytes(50))
+    with pytest.raises(EnvironmentFault, match=r"c\.whl is no whole archive"):
+        unpack_folder(tmp_path / "c.whl", tmp_path / "in", "package")
+    assert not (tmp_path / "in").exists()

@@ -23,6 +23,8 @@ from penchant.texts.places import cache_folder
 FORMAT: Final = 1
 BUSY_TIMEOUT_S: Final = 60.0
 NUM_ASKED_AT_ONCE: Final = 500
+PAGE_BYTES: Final = 1 << 14
+"""Vectors take 1 to 8 kilobytes: smaller pages would stay half empty."""
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS models (
@@ -205,6 +207,7 @@ def _key(text: str) -> bytes:
 
 def _make(connection: sqlite3.Connection) -> None:
     """Make the tables; two processes may do so at once."""
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
