@@ -24,7 +24,7 @@ from torch import Tensor
 from penchant import __version__
 from penchant.config import Config, build_model
 from penchant.errors import ConfigError, CorruptBundleError, MissingFileError
-from penchant.events import FeatureEncoder, PreparedData, Vocabulary
+from penchant.events import FeatureEncoder, GraphNames, PreparedData, Vocabulary
 from penchant.events.directories import (
     check_files,
     checksums,
@@ -32,12 +32,13 @@ from penchant.events.directories import (
     write_json,
     writing_directory,
 )
-from penchant.items import ItemContent, Profiles, TextTable
+from penchant.items import GraphTable, ItemContent, MixtureItems, Profiles, TextTable
 from penchant.model import InterestModel
 
 FORMAT: Final = 1
 KIND: Final = "bundle"
 MARKER: Final = "bundle.json"
+GRAPH_NAMES: Final = "graph_names.parquet"
 USER_FEATURES: Final = "user_features.json"
 _AGAIN: Final = "Copy the bundle again, or train anew."
 
@@ -66,6 +67,8 @@ class Bundle:
         (I,) int64 training events of each item.
     facts
         What it was trained on, fit for JSON: fingerprint, split, counts.
+    graph
+        Names of entities and relations, where the model reads items by a graph.
 
     Relations
     ---------
@@ -81,6 +84,7 @@ class Bundle:
     item_counts: np.ndarray
     facts: dict[str, Any]
     user_encoder: FeatureEncoder = field(default_factory=FeatureEncoder)
+    graph: GraphNames | None = None
 
     @classmethod
     def of(
@@ -110,6 +114,7 @@ class Bundle:
                 **_told_text(text),
             },
             user_encoder=data.user_encoder if model.profile.is_read else FeatureEncoder(),
+            graph=data.graph.names if data.graph is not None and _reads_graph(model) else None,
         )
 
     def profiles(self, users: pl.DataFrame | None) -> Profiles | None:
@@ -152,6 +157,8 @@ class Bundle:
             write_json(path / "features.json", self.encoder.to_dict())
             if self.model.profile.is_read:
                 write_json(path / USER_FEATURES, self.user_encoder.to_dict())
+            if self.graph is not None:
+                self.graph.to_frame().write_parquet(path / GRAPH_NAMES)
             manifest = {
                 "kind": KIND,
                 "format": FORMAT,
@@ -205,6 +212,7 @@ class Bundle:
                 item_counts=item_counts,
                 facts=manifest["facts"],
                 user_encoder=user_encoder,
+                graph=_graph_names(path, item_table),
             )
         except (KeyError, TypeError, RuntimeError, ConfigError, SafetensorError) as error:
             reason = " ".join(str(error).split())
@@ -219,7 +227,10 @@ class Bundle:
             "facts": self.facts,
         }
         of_users = {"user_encoder": self.user_encoder.to_dict()}
-        return described | (of_users if self.model.profile.is_read else {})
+        described |= of_users if self.model.profile.is_read else {}
+        if self.graph is not None:
+            described["graph"] = self.graph.to_frame().to_dict(as_series=False)
+        return described
 
     def _tensors(self) -> dict[str, Tensor]:
         """Return all tensors by name; cloned, since a file holds each of them by itself."""
@@ -255,12 +266,37 @@ def _content_of(tensors: dict[str, Tensor], item_counts: np.ndarray) -> ItemCont
     """Return content of the sizes that stored weights have, to read these into."""
     turn = tensors.get("model.items.sources.text.turn")
     text = None if turn is None else TextTable.blank(len(item_counts), *turn.shape)
-    return ItemContent(torch.as_tensor(item_counts), text)
+    graph = _blank_graph(tensors, "model.items.sources.graph.")
+    return ItemContent(torch.as_tensor(item_counts), text, graph=graph)
+
+
+def _blank_graph(tensors: dict[str, Tensor], prefix: str) -> GraphTable | None:
+    relations = tensors.get(f"{prefix}relations.weight")
+    if relations is None:
+        return None
+    inside = f"{prefix}graph."
+    shapes = {
+        name.removeprefix(inside): len(tensor)
+        for name, tensor in tensors.items()
+        if name.startswith(inside)
+    }
+    return GraphTable.blank(shapes, len(relations))
 
 
 def _told_text(text: TextTable | None) -> dict[str, Any]:
     """Return the fact of which language model read the texts."""
     return {} if text is None else {"text": {"model": text.model, "fingerprint": text.fingerprint}}
+
+
+def _reads_graph(model: InterestModel) -> bool:
+    return isinstance(model.items, MixtureItems) and "graph" in model.items.sources
+
+
+def _graph_names(path: Path, item_table: pl.DataFrame) -> GraphNames | None:
+    stored = path / GRAPH_NAMES
+    if not stored.is_file():
+        return None
+    return GraphNames.from_frame(Vocabulary(item_table["item_id"]), pl.read_parquet(stored))
 
 
 def _user_encoder(path: Path) -> FeatureEncoder:

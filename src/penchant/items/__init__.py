@@ -3,6 +3,7 @@
 from penchant.items.base import ItemEncoder, item_encoders
 from penchant.items.behaviour import BehaviourInput
 from penchant.items.features import FeatureArrays, FeatureTable
+from penchant.items.graph import GraphTable, NeighbourArrays
 from penchant.items.identity import FeatureItems, IdentityItems
 from penchant.items.mixture import ItemContent, MixtureItems
 from penchant.items.profile import PrefixProfile, ProfileInput, Profiles, profile_inputs
@@ -14,11 +15,13 @@ __all__ = [
     "FeatureArrays",
     "FeatureItems",
     "FeatureTable",
+    "GraphTable",
     "IdentityItems",
     "ItemContent",
     "ItemEncoder",
     "ItemRows",
     "MixtureItems",
+    "NeighbourArrays",
     "PrefixProfile",
     "ProfileInput",
     "Profiles",

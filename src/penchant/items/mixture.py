@@ -19,6 +19,7 @@ from penchant.errors import ConfigError
 from penchant.items.base import ItemEncoder, item_encoders
 from penchant.items.content import ContentSource
 from penchant.items.features import FeatureTable, FeatureVectors
+from penchant.items.graph import GraphSource, GraphTable
 from penchant.items.text import TextHead, TextSource, TextTable
 from penchant.registry import nearest
 
@@ -39,11 +40,14 @@ class ItemContent:
         Vectors of their texts.
     features
         Their attributes.
+    graph
+        Their neighbours in a knowledge graph.
     """
 
     counts: Tensor
     text: TextTable | None = None
     features: FeatureTable | None = None
+    graph: GraphTable | None = None
 
     @cached_property
     def num_trained(self) -> int:
@@ -129,7 +133,7 @@ class MixtureItems(ItemEncoder):
     content
         What there is to know about the items.
     sources
-        Some of `identity`, `text` and `features`: one alone, or mixed.
+        Some of `identity`, `text`, `features` and `graph`: one alone, or mixed.
     identity_dropout
         Chance that the identity of an item is left out of a pass in training.
     text_head
@@ -179,6 +183,8 @@ class MixtureItems(ItemEncoder):
             self.sources["text"] = TextSource(content.text, width, text_head)
         if "features" in sources and content.features is not None:
             self.sources["features"] = FeatureSource(content.features, width)
+        if "graph" in sources and content.graph is not None:
+            self.sources["graph"] = GraphSource(content.graph, width)
         if start_from_text and self.vectors is not None and content.text is not None:
             start = TextSource(content.text, width, "none")(None)  # (I, D)
             weight = self.vectors.weight.data
@@ -205,7 +211,7 @@ class MixtureItems(ItemEncoder):
         ----------
         content
             What each source reads: (n, E) vectors of texts under `text`, a `FeatureTable` under
-            `features`.
+            `features`, `NeighbourArrays` under `graph`.
         num_items
             How many items n there are.
 
@@ -291,10 +297,15 @@ def _check(
             "Set it to 0.1.",
         )
     wanted = [*sources, *(["text"] if start_from_text else [])]
-    for name, columns in (("text", "a title or text"), ("features", "attributes")):
+    needed = {
+        "text": ("a title or text", "--items"),
+        "features": ("attributes", "--items"),
+        "graph": ("triples of a graph", "--graph"),
+    }
+    for name, (what, option) in needed.items():
         if name in wanted and getattr(content, name) is None:
             raise ConfigError(
-                f'The source "{name}" of items.sources needs items with {columns}, but this data '
+                f'The source "{name}" of items.sources needs items with {what}, but this data '
                 "has none.",
-                f"Prepare the data with --items, or leave {name} out.",
+                f"Prepare the data with {option}, or leave {name} out.",
             )

@@ -6,6 +6,7 @@ trained. The language model is opened when the first such item comes, and kept.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from penchant.bundle import Bundle
 from penchant.errors import EnvironmentFault
+from penchant.events import ItemNeighbours
 from penchant.events.tables import read_table
 from penchant.items import FeatureTable, MixtureItems
 from penchant.serving.ranking import Ranker
@@ -43,7 +45,7 @@ def with_later_items(ranker: Ranker, items: Any) -> tuple[Ranker, tuple[str, ...
     if table.is_empty():
         return ranker, ()
     ids = table["item_id"].to_list()
-    vectors, is_known = ItemReader(ranker.bundle).read(table.drop("item_id").to_dicts())
+    vectors, is_known = ItemReader(ranker.bundle).read(table.to_dicts())
     without = tuple(name for name, known in zip(ids, is_known.tolist(), strict=True) if not known)
     return ranker.with_items(ids, vectors, is_known), without
 
@@ -95,7 +97,13 @@ class ItemReader:
         Parameters
         ----------
         given
-            Attributes by name; those that the training did not have are passed over.
+            Attributes by name; those that the training did not have are passed over. Under `graph`
+            triples with the item's `item_id` as head or tail: `["new", "directed_by", "m.05"]`.
+
+        Raises
+        ------
+        InputError
+            When a triple is not one of its item.
         """
         width = self.bundle.model.width
         if self.items is None or not given:
@@ -105,6 +113,8 @@ class ItemReader:
             content["text"] = self._texts(given)
         if "features" in self.items.sources:
             content["features"] = self._features(given)
+        if "graph" in self.items.sources:
+            content["graph"] = self._neighbours(given)
         with torch.inference_mode():
             return self.items.later(content, len(given))
 
@@ -118,6 +128,12 @@ class ItemReader:
         texts = prompts(columns, text.template)
         return torch.from_numpy(encode_texts(texts, self.text_model, text.max_tokens, None).vectors)
 
+    def _neighbours(self, given: Sequence[Mapping[str, Any]]) -> ItemNeighbours:
+        """Return what the triples say that stand under `graph`: a list, or JSON of one."""
+        assert self.bundle.graph is not None, "a graph that is read has names"
+        told = [(str(each.get("item_id", "")), _triples(each.get("graph"))) for each in given]
+        return self.bundle.graph.later(told)
+
     def _features(self, given: Sequence[Mapping[str, Any]]) -> FeatureTable:
         """Return the attributes as the training encoded them, what is unknown as missing."""
         schema = self.bundle.item_table.schema
@@ -129,3 +145,14 @@ class ItemReader:
             if name != "item_id"
         }
         return FeatureTable(self.bundle.encoder.transform(pl.DataFrame(columns)))
+
+
+def _triples(given: Any) -> Sequence[Any]:
+    """Return the triples of an item; a text is read as JSON, and is no list if it is none."""
+    if not isinstance(given, str):
+        return given or ()
+    try:
+        found = json.loads(given)
+    except ValueError:
+        found = given
+    return found if isinstance(found, list) else [found]

@@ -202,7 +202,8 @@ class Live:
         """Return a ranker that knows items which came after the training."""
         if not later:
             return ranker
-        vectors, is_known = self._reader.read([attributes for _, attributes in later])
+        given = [{**attributes, "item_id": item_id} for item_id, attributes in later]
+        vectors, is_known = self._reader.read(given)
         return ranker.with_items([item_id for item_id, _ in later], vectors, is_known)
 
     def put_item(self, item: Mapping[str, Any]) -> PutItemResult:

@@ -1,6 +1,6 @@
 """The weights of one model for a model of other data: what both know goes by its name.
 
-Rows of items, of types of events and of values of attributes are looked up by id or name;
+Rows of items, of types of events, of values of attributes and of what a graph names are looked up;
 everything else that has the same name and form is taken as it is. What was read of the items
 themselves (their texts, their attributes) stays with the model that read it.
 """
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from penchant.bundle import Bundle
-from penchant.events import FeatureEncoder, PreparedData
+from penchant.events import FeatureEncoder, GraphNames, PreparedData
 from penchant.events.attributes import BagAttribute, CategoricalAttribute, NumericAttribute
 from penchant.model import InterestModel
 
@@ -24,6 +24,7 @@ OF_ITEMS: Final = ("items.vectors.weight", "items.gate.own.weight")
 
 BIAS: Final = "head.bias"
 TYPES: Final = "behaviour.types.weight"
+GRAPH: Final = "items.sources.graph."
 BAG: Final = "attributes.bag.weight"
 """How the name of a parameter ends that all readers of attributes have."""
 
@@ -77,6 +78,8 @@ def carry_over(
             if not name.startswith("items."):
                 encoders = (source.user_encoder, data.user_encoder)
             carried |= _of_attributes(name.removesuffix("bag.weight"), fresh, kept, *encoders)
+    if source.graph is not None and data.graph is not None and f"{GRAPH}damping" in both:
+        carried |= _of_graph(fresh, kept, source.graph, data.graph.names, items)
     read = {name for name, _ in model.items.named_buffers(prefix="items")}
     carried = {name: weight for name, weight in carried.items() if name not in read}
     model.load_state_dict({**fresh, **carried})
@@ -107,6 +110,31 @@ def _of_attributes(
     found = _places(before, after, fresh[name].shape[1])
     carried[name] = _taken(kept[name].T, found, torch.zeros_like(fresh[name].T)).T
     return carried
+
+
+def _of_graph(
+    fresh: State, kept: State, old: GraphNames, new: GraphNames, items: np.ndarray
+) -> State:
+    """Return what was learned of entities and relations, by their names.
+
+    `items` (I,) are the places of the new items among the old ones, -1 where there is none.
+    """
+    others = old.entities.indices(new.entities.series)
+    entity = np.concatenate([items, np.where(others < 0, -1, len(old.items) + others)])
+    before = kept[f"{GRAPH}graph.place_of"].cpu().numpy()  # (old entities,)
+    after = fresh[f"{GRAPH}graph.place_of"].numpy()  # (new entities,)
+    places = np.full(int(after.max()) + 1, -1)
+    found = np.where(entity < 0, -1, before[entity.clip(min=0)])
+    places[after[after >= 0]] = found[after >= 0]
+    relation = old.relations.indices(new.relations.series)
+    backwards = np.where(relation < 0, -1, len(old.relations) + relation)
+    relations = np.concatenate([relation, backwards])
+    rows = {"entities.weight": places, "relations.weight": relations, "damping": relations}
+    return {
+        f"{GRAPH}{name}": _taken(kept[f"{GRAPH}{name}"], place, fresh[f"{GRAPH}{name}"])
+        for name, place in rows.items()
+        if kept[f"{GRAPH}{name}"].shape[1:] == fresh[f"{GRAPH}{name}"].shape[1:]
+    }
 
 
 def _members(encoder: FeatureEncoder) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from penchant.items import ItemContent, Profiles, TextTable
 from penchant.model import InterestModel
 from penchant.sequences.roles import EventRoles
 from penchant.sequences.training_targets import TrainingTargets
-from penchant.training.content import item_content, item_counts, reads_text
+from penchant.training.content import graph_table, item_content, item_counts, reads_text
 from penchant.training.contrasting import Contrasts
 from penchant.training.devices import choose_device
 from penchant.training.objective import ROWS_FROM, Objective, Term
@@ -191,7 +191,8 @@ def check_parts(data: PreparedData, config: Config) -> None:
     with torch.device("meta"):
         sizes = len(data.items), len(data.event_types)
         some_text = TextTable.blank(sizes[0], 1, 1) if reads_text(config) else None
-        content = ItemContent(torch.from_numpy(item_counts(data)), some_text)
+        counts = torch.from_numpy(item_counts(data))
+        content = ItemContent(counts, some_text, graph=graph_table(data, config))
         model = build_model(config, *sizes, data.features, content, data.user_features)
         build_objective(data, config).loss.check_head(model.head)
     if config.events.value_as == "target":
