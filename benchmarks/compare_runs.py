@@ -1,9 +1,11 @@
 """Runs of several ways of training on the same data, seeds averaged: figures, slices, differences.
 
     python benchmarks/compare_runs.py linear=RUN,RUN,RUN transformer=RUN,RUN,RUN [--on validation]
+        [--candidates cold] [--baselines mean_text,random]
 
-The differences are those of the first way against each other one, paired over targets. Slices are
-by the number of events before a target.
+The differences are those of the first way against each other one and each baseline, paired over
+targets. Slices are by the number of events before a target, and by whether its item has training
+events.
 """
 
 from __future__ import annotations
@@ -12,21 +14,27 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from penchant.baselines import fit_baselines
 from penchant.bundle import Bundle
 from penchant.config import build_roles
 from penchant.encoders import state_bytes
 from penchant.evaluation import ModelRanker, bootstrap_mean, paired_difference
-from penchant.evaluation.metrics import rank_metrics
-from penchant.evaluation.ranking import Ranking, rank_targets
+from penchant.evaluation.comparison import CHANCE
+from penchant.evaluation.data import with_candidates
+from penchant.evaluation.metrics import chance_metrics, rank_metrics
+from penchant.evaluation.ranking import Ranker, Ranking, rank_targets
 from penchant.evaluation.summary import missed
 from penchant.events import Part, PreparedData
+from penchant.sequences.candidates import CHOICES
 from penchant.training import Run
+from penchant.training.baseline_texts import baseline_vectors
+from penchant.training.content import item_counts, reads_text
 from value_of_time import told
 
 METRICS = ("ndcg@10", "hit@10")
@@ -34,27 +42,49 @@ SLICES = (("≤ 50", 0, 50), ("51–200", 51, 200), ("> 200", 201, sys.maxsize))
 
 
 @dataclass(frozen=True)
-class Way:
-    """The runs of one way of training.
+class Asked:
+    """What is to be compared.
 
     Parameters
     ----------
-    bundles
-        The best model of each seed.
-    minutes
-        What each training took, validation included.
-    values
-        (S, M) of each metric: every seed's figure for every target.
+    part
+        Whose events are targets.
+    candidates
+        `all`, `warm` or `cold`.
+    baselines
+        By kind, `random` among them.
     """
 
-    bundles: list[Bundle]
-    minutes: list[float]
+    part: Part
+    candidates: str
+    baselines: list[str]
+
+
+@dataclass(frozen=True)
+class Way:
+    """The runs of one way of training, or a baseline.
+
+    Parameters
+    ----------
+    values
+        (S, M) of each metric: every seed's figure for every target.
+    bundles
+        The best model of each seed; none of a baseline.
+    minutes
+        What each training took, validation included.
+    """
+
     values: dict[str, np.ndarray]
+    bundles: list[Bundle] = field(default_factory=list)
+    minutes: list[float] = field(default_factory=list)
 
     @property
-    def state_bytes(self) -> int:
-        """Bytes of one user's memory, that of the readout included."""
-        return state_bytes(self.bundles[0].model.initial_state(1))
+    def told(self) -> str:
+        """What it costs: bytes of one user's memory, that of the readout included, and time."""
+        if not self.bundles:
+            return "a baseline"
+        size = state_bytes(self.bundles[0].model.initial_state(1))
+        return f"{size:,} bytes a user, {np.median(self.minutes):.0f} min a seed"
 
     def mean(self, metric: str) -> np.ndarray:
         """Return (M,) the mean over seeds."""
@@ -79,70 +109,108 @@ def common_data(runs: Sequence[Run]) -> PreparedData:
     return data
 
 
+def fitted(
+    data: PreparedData, bundles: Mapping[str, list[Bundle]], asked: Asked
+) -> dict[str, Ranker]:
+    """Return the baselines that are asked for, under the rules that the first runs trained for."""
+    first = next(iter(bundles.values()))[0].config
+    texts = [each[0].config for each in bundles.values() if reads_text(each[0].config)]
+    kinds = [kind for kind in asked.baselines if kind != CHANCE]
+    roles = build_roles(first, data.event_types)
+    restricted, candidates = with_candidates(data, asked.part, asked.candidates)
+    return dict(
+        fit_baselines(
+            restricted.log,
+            data.num_items,
+            kinds,
+            first.evaluation.exclude_seen,
+            roles,
+            candidates=candidates,
+            vectors=baseline_vectors(data, (texts or [first])[0], kinds),
+        )
+    )
+
+
 def ranked(
-    data: PreparedData, bundles: Mapping[str, list[Bundle]], part: Part
+    data: PreparedData, bundles: Mapping[str, list[Bundle]], asked: Asked
 ) -> tuple[Ranking, np.ndarray]:
-    """Rank the targets of a part under every bundle, in one walk; with the events before each."""
+    """Rank the targets under every bundle and baseline, in one walk; with the events before each.
+
+    Bundles are called by their way and their place in it.
+    """
     first = next(iter(bundles.values()))[0]
     roles = build_roles(first.config, data.event_types)
-    log = roles.with_targets(data.log)
-    rankers = {
-        f"{name} {place}": ModelRanker(bundle.model, roles=roles)
+    rankers: dict[str, Ranker] = {
+        f"{name} {place}": ModelRanker(
+            bundle.model, roles=roles, profiles=bundle.profiles(data.user_table)
+        )
         for name, each in bundles.items()
         for place, bundle in enumerate(each)
     }
+    restricted, candidates = with_candidates(data, asked.part, asked.candidates)
+    log = roles.with_targets(restricted.log)
     ranking = rank_targets(
-        rankers,
+        {**rankers, **fitted(data, bundles, asked)},
         log,
-        part,
+        asked.part,
         np.zeros(data.num_items),
         exclude_seen=first.config.evaluation.exclude_seen,
         seen_event_types=roles.seen_types,
+        candidates=candidates,
     )
-    row = np.flatnonzero(log.part == part)  # targets are ranked in the order of the log
+    row = np.flatnonzero(log.part == asked.part)  # targets are ranked in the order of the log
     assert (log.user[row] == ranking.user).all(), "every target is ranked once, in order"
     return ranking, row - log.offsets[log.user[row]]
 
 
 def compared(
-    runs: Mapping[str, list[Run]], part: Part
-) -> tuple[dict[str, Way], np.ndarray, np.ndarray]:
-    """Return the ways, and of each target the user and the events before it."""
+    runs: Mapping[str, list[Run]], asked: Asked
+) -> tuple[dict[str, Way], np.ndarray, dict[str, np.ndarray]]:
+    """Return the ways, the user of each target, and which targets are in each slice."""
     data = common_data([run for each in runs.values() for run in each])
     bundles = {name: [Bundle.load(run.bundle) for run in each] for name, each in runs.items()}
-    ranking, before = ranked(data, bundles, part)
+    ranking, before = ranked(data, bundles, asked)
     kept = ~ranking.is_left_out
-    metrics = [
-        rank_metrics(missed(found.rank[kept], ranking.num_items), (10,))
-        for found in ranking.by_ranker.values()
-    ]
-    ways, start = {}, 0
+    metrics = {
+        name: rank_metrics(missed(found.rank[kept], ranking.num_items), (10,))
+        for name, found in ranking.by_ranker.items()
+    }
+    if CHANCE in asked.baselines:
+        metrics[CHANCE] = chance_metrics(ranking.num_listable[kept], (10,))
+    ways = {}
     for name, each in runs.items():
-        own = metrics[start : start + len(each)]
-        values = {metric: np.stack([found[metric] for found in own]) for metric in METRICS}
-        ways[name] = Way(bundles[name], [minutes_of(run) for run in each], values)
-        start += len(each)
-    return ways, ranking.user[kept], before[kept]
+        own = [metrics[f"{name} {place}"] for place in range(len(each))]
+        ways[name] = Way(_stacked(own), bundles[name], [minutes_of(run) for run in each])
+    ways |= {kind: Way(_stacked([metrics[kind]])) for kind in asked.baselines}
+    is_cold = np.append(item_counts(data) == 0, True)[ranking.item[kept]]
+    return ways, ranking.user[kept], dict(sliced(before[kept], is_cold))
 
 
-def sliced(before: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _stacked(metrics: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {metric: np.stack([found[metric] for found in metrics]) for metric in METRICS}
+
+
+def sliced(before: np.ndarray, is_cold: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each slice that holds a target: its name and (M,) whether a target is in it."""
     for title, low, high in SLICES:
         inside = (before >= low) & (before <= high)
         if inside.any():
             yield title, inside
+    if is_cold.any() and not is_cold.all():
+        yield "warm", ~is_cold
+        yield "cold", is_cold
 
 
-def show(ways: Mapping[str, Way], user: np.ndarray, before: np.ndarray) -> None:
+def show(ways: Mapping[str, Way], user: np.ndarray, slices: Mapping[str, np.ndarray]) -> None:
     """Print the table, the slices and the differences."""
     print(f"{len(user):,} targets of {len(np.unique(user)):,} users; 95 % intervals over users\n")
     for name, way in ways.items():
-        print(f"{name}: {way.state_bytes:,} bytes a user, {np.median(way.minutes):.0f} min a seed")
+        print(f"{name}: {way.told}")
         for metric in METRICS:
             seeds = ", ".join(f"{value:.4f}" for value in way.values[metric].mean(1))
             print(f"  {metric:8} {told(bootstrap_mean(way.mean(metric), user))}  ({seeds})")
-    print(f"\n{METRICS[0]} by events before the target")
-    for title, inside in sliced(before):
+    print(f"\n{METRICS[0]} by events before the target, and by whether its item was trained on")
+    for title, inside in slices.items():
         each = [f"{name} {way.mean(METRICS[0])[inside].mean():.4f}" for name, way in ways.items()]
         print(f"  {title:>7}, {inside.sum():,} targets: {', '.join(each)}")
     first, *others = ways
@@ -151,7 +219,7 @@ def show(ways: Mapping[str, Way], user: np.ndarray, before: np.ndarray) -> None:
         for metric in METRICS:
             both = ways[first].mean(metric), ways[other].mean(metric)
             print(f"  {metric:8} {told(paired_difference(*both, user), '+')}")
-        for title, inside in sliced(before):
+        for title, inside in slices.items():
             both = ways[first].mean(METRICS[0])[inside], ways[other].mean(METRICS[0])[inside]
             print(f"  {title:>7}  {told(paired_difference(*both, user[inside]), '+')}")
 
@@ -161,6 +229,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ways", nargs="+", metavar="NAME=RUN,RUN", help="seeds of one way")
     parser.add_argument("--on", choices=("test", "validation"), default="test")
+    parser.add_argument("--candidates", choices=CHOICES, default="all")
+    parser.add_argument("--baselines", metavar="KIND,KIND", default="", help="stand beside them")
     asked = parser.parse_args()
     runs = {}
     for way in asked.ways:
@@ -173,7 +243,8 @@ def main() -> None:
             for run in each:
                 run.count_test_look()
     with torch.inference_mode():
-        show(*compared(runs, Part[asked.on.upper()]))
+        kinds = [kind for kind in asked.baselines.split(",") if kind]
+        show(*compared(runs, Asked(Part[asked.on.upper()], asked.candidates, kinds)))
 
 
 if __name__ == "__main__":

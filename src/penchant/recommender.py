@@ -28,6 +28,7 @@ from penchant.serving.histories import OnUnknown, in_order, unknown_items
 from penchant.serving.later_items import with_later_items
 from penchant.serving.ranking import RankedItem, Ranker
 from penchant.training import Run, train
+from penchant.training.baseline_texts import baseline_vectors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +155,8 @@ class Recommender:
         objective
             Whose targets are ranked where there are several objectives; the first when left out.
         options
-            `ks=[10, 20]`, `exclude_seen=False` and what else `evaluate_model` takes.
+            `ks=[10, 20]`, `exclude_seen=False`, `candidates="cold"`, baselines by
+            `kinds=["popular", "mean_text"]`, and what else `evaluate_model` takes.
 
         Raises
         ------
@@ -175,6 +177,7 @@ class Recommender:
             "roles": build_roles(self.config, prepared.event_types),
             "objective": objective or "",
             "profiles": self.bundle.profiles(prepared.user_table),
+            "vectors": baseline_vectors(prepared, self.config, options.get("kinds")),
             **options,
         }
         if self.config.head.kind == "binary":

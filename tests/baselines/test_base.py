@@ -5,17 +5,40 @@ import pytest
 
 from penchant.baselines import Baseline, baselines, fit_baselines
 from penchant.baselines.base import choose
-from penchant.errors import ConfigError
+from penchant.errors import ConfigError, UsageError
 from penchant.events.arrays import Part
 from penchant.sequences.targets import target_blocks
 
 from ..evaluation.small import log_of, random_log
+
+TEXTS = np.random.default_rng(2).normal(size=(17, 3)) * (np.arange(17) % 5 > 0)[:, None]
 
 
 def test_the_usual_baselines_are_fitted_by_kind():
     fitted = fit_baselines(random_log(), 17)
     assert list(fitted) == ["popular", "recent_popular", "markov", "lagged_markov"]
     assert all(isinstance(baseline, Baseline) for baseline in fitted.values())
+
+
+def test_baselines_that_compare_texts_need_vectors():
+    fitted = fit_baselines(random_log(), 17, ["mean_text", "popular"], vectors=TEXTS)
+    assert list(fitted) == ["mean_text", "popular"]
+    with pytest.raises(UsageError, match="mean_text needs the vectors of the items' texts"):
+        fit_baselines(random_log(), 17, ["mean_text"])
+
+
+def test_what_is_chosen_is_the_best_among_the_candidates():
+    log = log_of([[0, 2], [1, 2]], ["tv", "tv"])
+    # the target 2 stands third or second among all items, first or second among 2 and 3
+    scores = {"third": [9, 8, 3, 0], "second": [0, 1, 3, 4]}
+
+    def score(block, setting):
+        return np.tile(np.array(scores[setting], dtype=np.float32), (len(block.rows), 1))
+
+    options = {"otherwise": "none", "exclude_seen": False}
+    assert choose(list(scores), score, log, 4, **options) == "second"
+    only = np.array([False, False, True, True])
+    assert choose(list(scores), score, log, 4, **options, candidates=only) == "third"
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest():
@@ -29,7 +52,7 @@ def test_nothing_of_the_test_part_reaches_a_baseline(kind):
     is_test = log.part == Part.TEST
     other = np.where(is_test, (log.item_index + 5) % 17, log.item_index)
     changed = replace(log, item_index=other)
-    fitted = [baselines.build(kind, {}).fit(each, 17) for each in (log, changed)]
+    fitted = [baselines.build(kind, {}, vectors=TEXTS).fit(each, 17) for each in (log, changed)]
     block = next(target_blocks(log, Part.TEST))
     assert fitted[0].chosen == fitted[1].chosen
     assert fitted[0].score(block).tolist() == fitted[1].score(block).tolist()
@@ -38,7 +61,7 @@ def test_nothing_of_the_test_part_reaches_a_baseline(kind):
 @pytest.mark.parametrize("kind", list(baselines))
 def test_a_baseline_does_not_look_at_the_target_it_is_asked_for(kind):
     log = random_log(7, num_users=40)
-    baseline = baselines.build(kind, {}).fit(log, 17)
+    baseline = baselines.build(kind, {}, vectors=TEXTS).fit(log, 17)
     block = next(target_blocks(log, Part.VALIDATION))
     last = block.rows[np.append(np.diff(block.owner) > 0, True)]
     hidden = block.log.item_index.copy()

@@ -1,6 +1,8 @@
 import json
 import shutil
 
+import pytest
+
 from .conftest import NUM_ITEMS, NUM_USERS, done, invoke, settings
 
 
@@ -61,3 +63,52 @@ def test_data_that_moved_is_given_anew(own_run, data, made, tmp_path):
     result = invoke("evaluate", own_run, "--data", other)
     assert result.exit_code == 1
     assert f"its own {NUM_ITEMS} items, but this data has {NUM_ITEMS - 1}" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def cold_run(made, tmp_path_factory):
+    """A run on data whose items are in part held out of training."""
+    folder = tmp_path_factory.mktemp("cold")
+    done(
+        "prepare", made / "events.csv", "--items", made / "items.csv", "--split", "leave-one-out",
+        "--hold-out-items", 0.2, "--out", folder / "data",
+    )  # fmt: skip
+    done("train", folder / "data", "--out", folder / "run", *settings("training.num_epochs=1"))
+    return folder / "run"
+
+
+def test_items_held_out_of_training_are_ranked_among_themselves(cold_run):
+    document = json.loads(done("evaluate", cold_run, "--candidates", "cold", "--json").stdout)
+    protocol = document["protocol"]
+    assert (protocol["candidates"], protocol["num_candidates"]) == ("cold", 6)  # 2 · 17 · .2
+    assert protocol["held_out"]["test"]["targets"] == document["num_targets"]
+    chance = document["baselines"]["random"]["hit@10"]["value"]
+    assert chance == 1  # lists of 10 hold all of 6
+    kept = json.loads((cold_run / "metrics-test-cold.json").read_text())
+    assert kept["metrics"] == document["metrics"]
+    whole = json.loads(done("evaluate", cold_run, "--json").stdout)
+    assert whole["slices"]["cold_items"]["num_targets"] == document["num_targets"]
+    assert set(whole["slices"]["warm_items"]["baselines"]) == set(whole["baselines"])
+    assert "random" not in whole["baselines"]
+
+
+def test_baselines_are_chosen_by_name(cold_run):
+    told = ("--baselines", "mean_text, popular,random", "--on", "validation", "--json")
+    # what is asked for is compared, whether the model reads texts or not
+    document = json.loads(done("evaluate", cold_run, *told).stdout)
+    assert list(document["baselines"]) == ["mean_text", "popular", "random"]
+    assert "last" in document["baseline_settings"]["mean_text"]
+    result = invoke("evaluate", cold_run, "--baselines", "populer")
+    assert "Did you mean popular?" in result.stderr
+
+
+def test_unknown_candidates_are_a_usage_error(cold_run):
+    result = invoke("evaluate", cold_run, "--candidates", "new")
+    assert result.exit_code == 2
+    assert 'candidates must be one of all, warm, cold but is "new"' in result.stderr
+
+
+def test_without_cold_targets_it_is_said_how_to_get_some(own_run):
+    result = invoke("evaluate", own_run, "--candidates", "cold")
+    assert result.exit_code == 1
+    assert "--hold-out-items" in result.stderr

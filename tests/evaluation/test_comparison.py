@@ -65,6 +65,8 @@ def test_the_protocol_says_under_which_rules():
     assert report.protocol == {
         "split": "leave-one-out",
         "part": "test",
+        "candidates": "all",
+        "num_candidates": 4,
         "exclude_seen": True,
         "ties": "pessimistic",
         "query_time": None,

@@ -39,7 +39,7 @@ def test_the_dictionary_has_the_shape_that_people_script_against(report):
         for name in ("ndcg", "hit", "recall", "mrr", "map", "precision", "coverage", "novelty")
         for k in (2, 10)
     }
-    assert found["slices"] == {}
+    assert set(found["slices"]) == {"warm_items", "cold_items"}
 
 
 def test_coverage_has_a_value_and_no_interval(report):

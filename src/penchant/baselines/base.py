@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 
 from penchant.events.arrays import LogArrays, Part
 from penchant.registry import Registry
 from penchant.seeds import stream
-from penchant.sequences.ranking import cut_block, gain, ranks, seen_items
+from penchant.sequences.ranking import cut_block, gain, listable, ranks, seen_items
 from penchant.sequences.roles import EventRoles
 from penchant.sequences.targets import TargetBlock, target_blocks
+
+USUAL: Final = ("popular", "recent_popular", "markov", "lagged_markov")
+"""The kinds that stand beside a model where none are named."""
 
 CHOICE_USERS: Final = 2_000
 CHOICE_TARGETS: Final = 5_000
@@ -60,12 +63,38 @@ baselines: Registry[Baseline] = Registry("baselines")
 def fit_baselines(
     log: LogArrays,
     num_items: int,
-    kinds: Sequence[str] = ("popular", "recent_popular", "markov", "lagged_markov"),
+    kinds: Sequence[str] = USUAL,
     exclude_seen: bool = True,
     roles: EventRoles = EventRoles(),
     objective: int = 0,
+    candidates: np.ndarray | None = None,
+    vectors: np.ndarray | None = None,
 ) -> dict[str, Baseline]:
-    """Return the given kinds of baseline, by kind, fitted for lists without seen items or with.
+    """Return the given kinds of baseline, by kind, fitted for the lists of an evaluation.
+
+    Parameters
+    ----------
+    log
+        The whole prepared log.
+    num_items
+        Size of the vocabulary.
+    kinds
+        Which baselines.
+    exclude_seen
+        Whether lists leave out seen items.
+    roles, objective
+        Which events are targets, and which make an item seen.
+    candidates
+        (I,) bool, the items that are listed; all when None.
+    vectors
+        (I, E) of the items' texts, for those that compare texts.
+
+    Raises
+    ------
+    ConfigError
+        When a kind is not known.
+    UsageError
+        When texts are to be compared and there are no vectors.
 
     Notes
     -----
@@ -79,7 +108,8 @@ def fit_baselines(
     >>> list(fit_baselines(log, 3, ["popular", "markov"]))
     ['popular', 'markov']
     """
-    sizes = {"exclude_seen": exclude_seen, "seen_types": roles.seen_types}
+    sizes: dict[str, Any] = {"exclude_seen": exclude_seen, "seen_types": roles.seen_types}
+    sizes |= {"candidates": candidates, "vectors": vectors}
     fitted = {}
     for kind in kinds:
         baseline = baselines.build(kind, {}, **sizes)
@@ -97,6 +127,7 @@ def choose(
     otherwise: S,
     exclude_seen: bool = True,
     seen_types: Collection[int] | None = None,
+    candidates: np.ndarray | None = None,
 ) -> S:
     """Return the setting with the best validation NDCG@10; the first of equals.
 
@@ -112,7 +143,7 @@ def choose(
         Size of the vocabulary.
     otherwise
         What to return when there is nothing to rank, or no setting finds anything.
-    exclude_seen, seen_types
+    exclude_seen, seen_types, candidates
         Rank as the evaluation will.
 
     Notes
@@ -124,7 +155,8 @@ def choose(
     for block in _choice_blocks(log, num_items):
         seen = seen_items(block, seen_types)
         for place, setting in enumerate(settings):
-            found = ranks(score(block, setting), block, exclude_seen, seen)
+            scores = listable(score(block, setting), candidates)
+            found = ranks(scores, block, exclude_seen, seen)
             total[place] += gain(found.rank, 10)[~found.is_left_out].sum()
         num_targets += len(block.rows)
         if num_targets >= CHOICE_TARGETS:

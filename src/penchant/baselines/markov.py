@@ -118,7 +118,7 @@ class Markov(_Chain):
     ----------
     smoothing
         How many imagined transitions follow popularity; chosen on validation when None.
-    exclude_seen, seen_types
+    exclude_seen, seen_types, candidates
         How the choice ranks.
 
     Raises
@@ -142,12 +142,14 @@ class Markov(_Chain):
         smoothing: float | None = None,
         exclude_seen: bool = True,
         seen_types: Collection[int] | None = None,
+        candidates: np.ndarray | None = None,
     ) -> None:
         if smoothing is not None:
             _check_smoothing(smoothing)
         self.smoothing = smoothing
         self.exclude_seen = exclude_seen
         self.seen_types = seen_types
+        self.candidates = candidates
 
     def fit(self, log: LogArrays, num_items: int) -> Self:
         """Count the transitions and choose the smoothing."""
@@ -160,6 +162,7 @@ class Markov(_Chain):
             otherwise=10.0,
             exclude_seen=self.exclude_seen,
             seen_types=self.seen_types,
+            candidates=self.candidates,
         )
         return self
 
@@ -185,7 +188,7 @@ class LaggedMarkov(_Chain):
         Weight of an item against the one after it; chosen on validation when None.
     num_lags
         How many last items speak, and how far apart a pair may stand.
-    exclude_seen, seen_types
+    exclude_seen, seen_types, candidates
         How the choice ranks.
 
     Raises
@@ -206,6 +209,7 @@ class LaggedMarkov(_Chain):
         num_lags: int = 10,
         exclude_seen: bool = True,
         seen_types: Collection[int] | None = None,
+        candidates: np.ndarray | None = None,
     ) -> None:
         _check_smoothing(smoothing)
         self.smoothing = smoothing
@@ -213,6 +217,7 @@ class LaggedMarkov(_Chain):
         self.num_lags = num_lags
         self.exclude_seen = exclude_seen
         self.seen_types = seen_types
+        self.candidates = candidates
 
     def fit(self, log: LogArrays, num_items: int) -> Self:
         """Count the pairs and choose the decay."""
@@ -225,6 +230,7 @@ class LaggedMarkov(_Chain):
             otherwise=0.8,
             exclude_seen=self.exclude_seen,
             seen_types=self.seen_types,
+            candidates=self.candidates,
         )
         return self
 

@@ -98,7 +98,7 @@ class RecentPopular(Baseline):
     newest
         For a log without times: how many of each user's last training events count; chosen on
         validation when None.
-    exclude_seen, seen_types
+    exclude_seen, seen_types, candidates
         How the choice ranks.
 
     Notes
@@ -114,11 +114,13 @@ class RecentPopular(Baseline):
         newest: int | None = None,
         exclude_seen: bool = True,
         seen_types: Collection[int] | None = None,
+        candidates: np.ndarray | None = None,
     ) -> None:
         self.window_ms = window_ms
         self.newest = newest
         self.exclude_seen = exclude_seen
         self.seen_types = seen_types
+        self.candidates = candidates
 
     def fit(self, log: LogArrays, num_items: int) -> Self:
         """Sort the training events by time and choose the window."""
@@ -145,6 +147,7 @@ class RecentPopular(Baseline):
             otherwise=settings[-1],
             exclude_seen=self.exclude_seen,
             seen_types=self.seen_types,
+            candidates=self.candidates,
         )
 
     @property

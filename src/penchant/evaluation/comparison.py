@@ -6,48 +6,36 @@ targets and one set of bootstrap draws, so that every difference is paired.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 
 from penchant.baselines import fit_baselines
-from penchant.errors import InputError, UsageError
+from penchant.baselines.base import USUAL
+from penchant.errors import UsageError
 from penchant.evaluation.binary import BASE_RATE, BinarySummary, BinaryTargets, binary_targets
 from penchant.evaluation.binary import NUM_DRAWS as BINARY_DRAWS
+from penchant.evaluation.data import EvaluatedData, targets_of, with_candidates
 from penchant.evaluation.intervals import NUM_DRAWS
 from penchant.evaluation.lists import item_novelty
 from penchant.evaluation.metrics import checked_ks
 from penchant.evaluation.model_ranker import ModelRanker
 from penchant.evaluation.ranking import Progress, Ranker, Ranking, rank_targets
 from penchant.evaluation.report import Report
-from penchant.evaluation.summary import RankerSummary
+from penchant.evaluation.slices import by_warmth
+from penchant.evaluation.summary import RankerSummary, chance_values, ranked_values
 from penchant.evaluation.values import with_value_errors
-from penchant.events.arrays import NO_TIME, LogArrays, Part
+from penchant.events.arrays import NO_TIME, Part
 from penchant.heads import LabelRule
 from penchant.items import Profiles
 from penchant.model import InterestModel
 from penchant.sequences.roles import EventRoles
 
-
-class EvaluatedData(Protocol):
-    """What is read of prepared data."""
-
-    @property
-    def log(self) -> LogArrays:
-        """All histories."""
-        ...
-
-    @property
-    def num_items(self) -> int:
-        """Size of the vocabulary."""
-        ...
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """What the data is: `split` and `fingerprint` are kept in the report."""
-        ...
+CHANCE: Final = "random"
+"""The expected figures of a list in random order, under which name they stand beside a model."""
 
 
 def evaluate(
@@ -59,6 +47,8 @@ def evaluate(
     exclude_seen: bool = True,
     seen_event_types: Collection[int] | None = None,
     variants: Mapping[str, Ranker] | None = None,
+    candidates: str = "all",
+    chance: bool | None = None,
     max_users: int | None = None,
     num_draws: int = NUM_DRAWS,
     seed: int = 0,
@@ -84,6 +74,13 @@ def evaluate(
         Indices of the event types that make an item seen; all when None.
     variants
         The ranker in question under another setting, reported apart from the baselines.
+    candidates
+        Which items are listed and asked for: `all`, `warm` (with training events) or `cold`
+        (without any). With `all`, figures of targets on either stand in the slices, if there are
+        cold ones.
+    chance
+        Put what lists in random order would find beside the baselines, as `random`; where
+        candidates are cold, when None.
     max_users
         Take only so many users, drawn by chance, always the same ones.
     num_draws
@@ -96,17 +93,19 @@ def evaluate(
     Raises
     ------
     InputError
-        When the part holds no events, or is not the name of one.
+        When the part holds no events, or none on such candidates.
     ConfigError
         When a list length is below 1.
     ShapeError
         When a ranker scores another number of items than the data has.
     UsageError
-        When no ranker is given, or a name twice.
+        When no ranker is given, or a name twice; when part or candidates are not known.
     """
     part, lengths = checked_part(part), checked_ks(list(ks))
     variants = variants or {}
-    _check_names(rankers, variants)
+    beside = [CHANCE] if (candidates == "cold" if chance is None else chance) else []
+    _check_names([*rankers, *beside], variants)
+    data, listed = with_candidates(data, part, candidates)
     counts = np.bincount(data.log.train.item_index, minlength=data.num_items)
     ranking = rank_targets(
         {**rankers, **variants},
@@ -116,28 +115,31 @@ def evaluate(
         ks=lengths,
         exclude_seen=exclude_seen,
         seen_event_types=seen_event_types,
+        candidates=listed,
         max_users=max_users,
         progress=progress,
     )
-    summaries = {
-        name: RankerSummary(ranked, ranking, num_draws=num_draws, seed=seed)
-        for name, ranked in ranking.by_ranker.items()
-    }
-    model, *others = rankers
+    draws: dict[str, int] = {"num_draws": num_draws, "seed": seed}
+    summaries = _summaries(ranking, lengths, beside, draws)
+    model, *others = *rankers, *beside
     kept = ~ranking.is_left_out
+    told = {
+        "candidates": candidates,
+        "num_candidates": data.num_items if listed is None else int(listed.sum()),
+        "exclude_seen": exclude_seen,
+    }
     return Report(
-        protocol=_protocol(data, part, exclude_seen, ranking, rankers[model]),
+        protocol=_protocol(data, part, told, ranking, rankers[model]),
         num_users=len(np.unique(ranking.user[kept])),
         num_targets=int(kept.sum()),
         metrics=summaries[model].figures(),
         baselines={name: summaries[name].figures() for name in others},
         variants={name: summaries[name].figures() for name in variants},
-        per_user={name: summaries[name].figures("per_user") for name in rankers},
-        unfiltered={name: summaries[name].figures("unfiltered") for name in rankers},
+        per_user={name: summaries[name].figures("per_user") for name in (model, *others)},
+        unfiltered={name: summaries[name].figures("unfiltered") for name in (model, *others)},
         differences={name: summaries[model].minus(summaries[name]) for name in others},
-        settings={
-            name: chosen for name in others if (chosen := getattr(rankers[name], "chosen", None))
-        },
+        slices=by_warmth(ranking, counts, list(rankers), **draws) if listed is None else {},
+        settings=_settings({name: rankers[name] for name in others if name in rankers}),
     )
 
 
@@ -153,6 +155,8 @@ def evaluate_model(
     roles: EventRoles = EventRoles(),
     objective: str = "",
     profiles: Profiles | None = None,
+    candidates: str = "all",
+    vectors: np.ndarray | None = None,
     **options: Any,
 ) -> Report:
     """Evaluate a model beside freshly fitted baselines, with and without the time of asking.
@@ -169,7 +173,8 @@ def evaluate_model(
         Tell the model when each target happens, where it looks at that and the data has times;
         `without_query_time` then stands beside it.
     kinds
-        Baselines; the usual ones when None.
+        Baselines, `random` among them; the usual ones when None, and `mean_text` where there are
+        vectors.
     exclude_seen
         As in `evaluate`.
     labels
@@ -181,6 +186,10 @@ def evaluate_model(
         Whose targets are ranked where the model has several objectives; the first when empty.
     profiles
         Attributes of the data's users, for a model that reads them; unknown when left out.
+    candidates
+        As in `evaluate`; baselines choose their settings among the same.
+    vectors
+        (I, E) of the items' texts, for the baseline `mean_text`.
     options
         Passed on to `evaluate`.
 
@@ -191,19 +200,29 @@ def evaluate_model(
     ConfigError
         When labels are given and the head has no probabilities; else as `evaluate`.
     UsageError
-        When the model has no such objective.
+        When the model has no such objective, or a baseline lacks its vectors.
     """
     place, chosen = model.place_of(objective), checked_part(part)
-    data = _targets_of(data, chosen, roles, place)
-    own: dict[str, Any] = {} if kinds is None else {"kinds": kinds}
-    own |= {"exclude_seen": exclude_seen, "roles": roles, "objective": place}
-    fitted = fit_baselines(data.log, data.num_items, **own)
+    data = targets_of(data, chosen, roles, place)
+    data, listed = with_candidates(data, chosen, candidates)
+    kinds = [*USUAL, *(["mean_text"] if vectors is not None else [])] if kinds is None else kinds
+    fitted = fit_baselines(
+        data.log,
+        data.num_items,
+        [kind for kind in kinds if kind != CHANCE],
+        exclude_seen,
+        roles,
+        place,
+        candidates=listed,
+        vectors=vectors,
+    )
     told = query_time and bool((data.log.time_ms != NO_TIME).any())
     ranker, untold = (
         ModelRanker(model, time, roles=roles, objective=objective, profiles=profiles)
         for time in (told, False)
     )
-    options = {"seen_event_types": roles.seen_types, **options}
+    options = {"seen_event_types": roles.seen_types, "candidates": candidates, **options}
+    options |= {"chance": True} if CHANCE in kinds else {}
     variants = {"without_query_time": untold} if ranker.query_time else {}
     rankers: dict[str, Ranker] = {"model": ranker, **fitted}
     report = evaluate(
@@ -223,27 +242,6 @@ def evaluate_model(
         num_draws=min(options.get("num_draws", BINARY_DRAWS), BINARY_DRAWS),
         seed=options.get("seed", 0),
     )
-
-
-@dataclass(frozen=True)
-class _Targets:
-    """Data whose validation and test parts hold targets only."""
-
-    log: LogArrays
-    num_items: int
-    manifest: Mapping[str, Any]
-
-
-def _targets_of(data: EvaluatedData, part: Part, roles: EventRoles, objective: int) -> _Targets:
-    log = roles.with_targets(data.log, objective)
-    num_events = int((data.log.part == part).sum())
-    if num_events and not (log.part == part).any():
-        raise InputError(
-            f"evaluation needs targets, but none of the {num_events:,} events of the "
-            f"{part.name.lower()} part has a type that is one.",
-            "Evaluate on another part, or prepare the data with another split.",
-        )
-    return _Targets(log, data.num_items, data.manifest)
 
 
 def _with_probabilities(
@@ -295,30 +293,50 @@ def checked_part(part: Part | str) -> Part:
     return names[part]
 
 
-def _check_names(rankers: Mapping[str, Ranker], variants: Mapping[str, Ranker]) -> None:
-    if not rankers:
+def _check_names(rankers: Sequence[str], variants: Mapping[str, Ranker]) -> None:
+    if not set(rankers) - {CHANCE}:
         raise UsageError(
             "evaluation needs at least one ranker but got none.", "Give a model or a baseline."
         )
-    if both := sorted(set(rankers) & set(variants)):
+    taken = Counter([*rankers, *variants])
+    if both := sorted(name for name, times in taken.items() if times > 1):
         raise UsageError(
             f'rankers and variants must have different names but share "{both[0]}".',
             "Rename the variant.",
         )
 
 
+def _summaries(
+    ranking: Ranking, ks: tuple[int, ...], beside: list[str], draws: dict[str, int]
+) -> dict[str, RankerSummary]:
+    """Sum up every ranker, and chance where it is to stand beside them."""
+    values = {
+        name: ranked_values(ranked, ranking.num_items) for name, ranked in ranking.by_ranker.items()
+    }
+    values |= {name: chance_values(ranking, ks) for name in beside}
+    return {name: RankerSummary(each, ranking, **draws) for name, each in values.items()}
+
+
+def _settings(rankers: Mapping[str, Ranker]) -> dict[str, dict[str, Any]]:
+    """Return what each ranker chose on validation, where it did."""
+    chosen = {name: getattr(ranker, "chosen", None) for name, ranker in rankers.items()}
+    return {name: settings for name, settings in chosen.items() if settings}
+
+
 def _protocol(
-    data: EvaluatedData, part: Part, exclude_seen: bool, ranking: Ranking, model: Ranker
+    data: EvaluatedData, part: Part, told: dict[str, Any], ranking: Ranking, model: Ranker
 ) -> dict[str, Any]:
     split = data.manifest.get("split")
+    held_out = split.get("held_out") if isinstance(split, Mapping) else None
     return {
         "split": split.get("name") if isinstance(split, Mapping) else split,
         "part": part.name.lower(),
-        "exclude_seen": exclude_seen,
+        **told,
         "ties": "pessimistic",
         "query_time": getattr(model, "query_time", None),
         "num_items": data.num_items,
         "data_fingerprint": data.manifest.get("fingerprint"),
         "left_out_seen_targets": int(ranking.is_left_out.sum()),
         "cold_targets": int((ranking.item[~ranking.is_left_out] < 0).sum()),
+        **({"held_out": held_out} if held_out else {}),
     }

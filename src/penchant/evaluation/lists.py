@@ -97,6 +97,8 @@ class Coverage:
         Size of the catalogue.
     k
         Length of the lists.
+    num_candidates
+        Items that can be listed at all; all when None.
 
     Examples
     --------
@@ -106,8 +108,9 @@ class Coverage:
     0.5
     """
 
-    def __init__(self, num_items: int, k: int) -> None:
+    def __init__(self, num_items: int, k: int, num_candidates: int | None = None) -> None:
         self.k = k
+        self._num_candidates = num_items if num_candidates is None else num_candidates
         self._is_listed = np.zeros(num_items, dtype=bool)
 
     def add(self, lists: np.ndarray) -> None:
@@ -118,4 +121,4 @@ class Coverage:
     @property
     def share(self) -> float:
         """Share of the items listed so far."""
-        return float(self._is_listed.mean())
+        return float(self._is_listed.sum() / self._num_candidates)

@@ -109,6 +109,31 @@ def rank_metrics(rank: np.ndarray, ks: tuple[int, ...]) -> dict[str, np.ndarray]
     return {f"{name}@{k}": metric(rank, k) for name, metric in METRICS.items() for k in ks}
 
 
+def chance_metrics(num_candidates: np.ndarray, ks: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Return the (M,) expected values of every metric for lists in random order, by name.
+
+    The mean over the n places where the target may stand: Σ_{r ≤ min(k, n)} value(r) / n.
+
+    Parameters
+    ----------
+    num_candidates
+        (M,) n, how many items each list is drawn from, the target among them; 0 for a target that
+        no list can hold.
+    ks
+        Lengths of the lists.
+
+    Examples
+    --------
+    >>> found = chance_metrics(np.array([4, 1, 0]), (2,))
+    >>> found["hit@2"].tolist(), found["mrr@2"].tolist()  # 2/4 and 1; (1 + 1/2)/4 and 1
+    ([0.5, 1.0, 0.0], [0.375, 1.0, 0.0])
+    """
+    worth = rank_metrics(np.arange(1, max(ks) + 1), ks)
+    listed = np.minimum(num_candidates, max(ks))
+    total = {name: np.concatenate([[0], np.cumsum(values)]) for name, values in worth.items()}
+    return {name: sums[listed] / np.maximum(num_candidates, 1) for name, sums in total.items()}
+
+
 def checked_ks(ks: tuple[int, ...] | list[int]) -> tuple[int, ...]:
     """Return the list lengths, rising, each once.
 

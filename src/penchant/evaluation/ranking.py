@@ -15,7 +15,8 @@ import numpy as np
 from penchant.errors import InputError, ShapeError
 from penchant.evaluation.lists import Coverage, list_novelty, top_items
 from penchant.events.arrays import LogArrays, Part
-from penchant.sequences.ranking import Ranks, Seen, cut_block, ranks, seen_items
+from penchant.sequences.candidates import among_candidates
+from penchant.sequences.ranking import Ranks, Seen, cut_block, listable, ranks, seen_items
 from penchant.sequences.targets import TargetBlock, target_blocks
 
 Progress = Callable[[int, int], None]
@@ -51,6 +52,11 @@ class RankedTargets:
     novelty: dict[int, np.ndarray]
     coverage: dict[int, float]
 
+    def where(self, chosen: np.ndarray) -> RankedTargets:
+        """Return the targets where `chosen` (M,) is true; coverage is left out."""
+        novelty = {k: values[chosen] for k, values in self.novelty.items()}
+        return RankedTargets(self.rank[chosen], self.unfiltered[chosen], novelty, {})
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -68,6 +74,11 @@ class Ranking:
         What each ranker made of them.
     num_items
         Size of the catalogue; a rank beyond it means that no list holds the target.
+    num_listable
+        (M,) items that each list is drawn from under the protocol; 0 where the target is not among
+        them.
+    num_candidates
+        The same without the filter of seen items.
     """
 
     user: np.ndarray
@@ -75,6 +86,20 @@ class Ranking:
     is_left_out: np.ndarray
     by_ranker: dict[str, RankedTargets]
     num_items: int
+    num_listable: np.ndarray
+    num_candidates: np.ndarray
+
+    def where(self, chosen: np.ndarray) -> Ranking:
+        """Return the targets where `chosen` (M,) is true; coverage is left out."""
+        return Ranking(
+            self.user[chosen],
+            self.item[chosen],
+            self.is_left_out[chosen],
+            {name: ranked.where(chosen) for name, ranked in self.by_ranker.items()},
+            self.num_items,
+            self.num_listable[chosen],
+            self.num_candidates[chosen],
+        )
 
 
 @dataclass
@@ -102,6 +127,32 @@ class _Tally:
         )
 
 
+@dataclass
+class _Asked:
+    """What is gathered of the targets on the way."""
+
+    num_targets: int = 0
+    columns: list[tuple[np.ndarray, ...]] = field(default_factory=list)  # (M,) each
+
+    def take(self, block: TargetBlock, seen: Seen, listed: np.ndarray, exclude_seen: bool) -> None:
+        is_known = block.items >= 0
+        num_candidates = np.where(is_known, listed.sum(), 0)
+        of_seen = seen.target[listed[seen.item] & (seen.item != block.items[seen.target])]
+        num_seen = np.bincount(of_seen, minlength=len(block.rows))
+        num_listable = num_candidates - num_seen * (is_known & exclude_seen)
+        is_left_out = seen.is_repeat & exclude_seen
+        self.columns.append(
+            (block.users[block.owner], block.items, is_left_out, num_listable, num_candidates)
+        )
+        self.num_targets += len(block.rows)
+
+    def ranking(self, by_ranker: dict[str, RankedTargets], num_items: int) -> Ranking:
+        user, item, is_left_out, num_listable, num_candidates = (
+            np.concatenate(column) for column in zip(*self.columns, strict=True)
+        )
+        return Ranking(user, item, is_left_out, by_ranker, num_items, num_listable, num_candidates)
+
+
 def rank_targets(
     rankers: Mapping[str, Ranker],
     log: LogArrays,
@@ -111,6 +162,7 @@ def rank_targets(
     ks: tuple[int, ...] = (10,),
     exclude_seen: bool = True,
     seen_event_types: Collection[int] | None = None,
+    candidates: np.ndarray | None = None,
     max_users: int | None = None,
     progress: Progress | None = None,
 ) -> Ranking:
@@ -132,6 +184,8 @@ def rank_targets(
         Take items of the target's history out of the lists.
     seen_event_types
         Which event types make an item seen; all when None.
+    candidates
+        (I,) bool, the items that are listed and asked for; all when None.
     max_users
         Take only so many users, drawn by chance, always the same ones.
     progress
@@ -144,35 +198,30 @@ def rank_targets(
     ShapeError
         When a ranker does not score every item for every target.
     """
+    log = among_candidates(log, candidates)
     num_targets = int((log.part == part).sum())
     if num_targets == 0:
         raise InputError(
             f"evaluation needs targets, but the {part.name.lower()} part of the data is empty.",
             "Prepare the data with another split, such as leave-one-out.",
         )
-    tallies = {name: _Tally({k: Coverage(len(item_novelty), k) for k in ks}) for name in rankers}
-    user, item, is_left_out = [], [], []
-    done = 0
-    for block in _pieces(log, part, len(item_novelty), max_users):
+    num_items = len(item_novelty)
+    listed = np.ones(num_items, dtype=bool) if candidates is None else candidates
+    tallies = {
+        name: _Tally({k: Coverage(num_items, k, int(listed.sum())) for k in ks}) for name in rankers
+    }
+    asked = _Asked()
+    for block in _pieces(log, part, num_items, max_users):
         seen = seen_items(block, seen_event_types)
         for name, ranker in rankers.items():
-            scores = _scores(name, ranker, block, len(item_novelty))
+            scores = listable(_scores(name, ranker, block, num_items), candidates)
             found = ranks(scores, block, exclude_seen, seen)
             lists = _lists(scores, max(ks), seen if exclude_seen else None)
             tallies[name].take(found, lists, item_novelty)
-        user.append(block.users[block.owner])
-        item.append(block.items)
-        is_left_out.append(seen.is_repeat & exclude_seen)
-        done += len(block.rows)
+        asked.take(block, seen, listed, exclude_seen)
         if progress is not None:
-            progress(done, num_targets)
-    return Ranking(
-        np.concatenate(user),
-        np.concatenate(item),
-        np.concatenate(is_left_out),
-        {name: tally.finished() for name, tally in tallies.items()},
-        len(item_novelty),
-    )
+            progress(asked.num_targets, num_targets)
+    return asked.ranking({name: tally.finished() for name, tally in tallies.items()}, num_items)
 
 
 def _pieces(

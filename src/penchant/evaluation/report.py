@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from penchant.evaluation.calibration import FIGURES
+from penchant.evaluation.slices import Slice, plain
 from penchant.evaluation.summary import Figures
 
 SCHEMA: Final = 1
@@ -36,10 +37,12 @@ class Report:
     Parameters
     ----------
     protocol
-        `split`, `part`, `exclude_seen`, `ties`, `query_time`, `num_items`, `data_fingerprint`,
-        `left_out_seen_targets`, `cold_targets`; for a binary head `labelled_targets` and
-        `taken_targets`; for a model that learned values `valued_targets`; where they are chosen
-        `objective`, `target_types`, `negative_types`, `history_types` and `seen_types`.
+        `split`, `part`, `candidates`, `exclude_seen`, `ties`, `query_time`, `num_items`,
+        `num_candidates`, `data_fingerprint`, `left_out_seen_targets`, `cold_targets` (not in the
+        vocabulary); `held_out` where items were held out of training; for a binary head
+        `labelled_targets` and `taken_targets`; for a model that learned values `valued_targets`;
+        where they are chosen `objective`, `target_types`, `negative_types`, `history_types` and
+        `seen_types`.
     num_users, num_targets
         What the means are over.
     metrics
@@ -56,7 +59,8 @@ class Report:
     variants
         The model under another setting, such as without the time of asking.
     slices
-        Figures of parts of the targets.
+        Figures of parts of the targets: `warm_items` and `cold_items`, items with training events
+        and without, where there are targets on the latter.
     settings
         What each baseline chose on validation.
     """
@@ -70,7 +74,7 @@ class Report:
     per_user: dict[str, Figures] = field(default_factory=dict)
     unfiltered: dict[str, Figures] = field(default_factory=dict)
     variants: dict[str, Figures] = field(default_factory=dict)
-    slices: dict[str, Any] = field(default_factory=dict)
+    slices: dict[str, Slice] = field(default_factory=dict)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,12 +85,12 @@ class Report:
             "protocol": dict(self.protocol),
             "num_users": self.num_users,
             "num_targets": self.num_targets,
-            "metrics": _plain(self.metrics),
+            "metrics": plain(self.metrics),
             **{
-                group: {name: _plain(figures) for name, figures in getattr(self, group).items()}
+                group: {name: plain(figures) for name, figures in getattr(self, group).items()}
                 for group in groups
             },
-            "slices": dict(self.slices),
+            "slices": {name: part.to_dict() for name, part in self.slices.items()},
             "baseline_settings": dict(self.settings),
         }
 
@@ -123,13 +127,10 @@ class Report:
             *_tables(binary, differences, corner=model, sign="+"),
             *_tables(valued, rankers),
             *_tables(valued, differences, corner=model, sign="+"),
+            *_slices(self, model, compared),
             _closing(self),
         ]
         return "\n\n".join(part for part in parts if part)
-
-
-def _plain(figures: Figures) -> dict[str, dict[str, float | None]]:
-    return {name: estimate.to_dict() for name, estimate in figures.items()}
 
 
 def _heading(report: Report) -> str:
@@ -145,11 +146,27 @@ def _heading(report: Report) -> str:
         "ties count against",
         time.get(told.get("query_time"), ""),  # type: ignore[arg-type]
     ]
+    kind = {"warm": " with training events", "cold": " without training events"}
     sizes = (
         f"{report.num_targets:,} targets of {report.num_users:,} users, "
-        f"{told.get('num_items', 0):,} items"
+        f"{told.get('num_candidates', 0):,} items"
+        f"{kind.get(told.get('candidates', ''), '')}"
     )
     return f"{', '.join(rule for rule in rules if rule)}\n{sizes}; 95 % intervals over users"
+
+
+def _slices(report: Report, model: str, metrics: list[str]) -> list[str]:
+    """Return the tables of each slice, under a line that says what it is."""
+    lines = []
+    for name, part in report.slices.items():
+        kind = {"warm_items": "with", "cold_items": "without"}[name]
+        heading = (
+            f"Targets on items {kind} training events: {part.num_targets:,} of "
+            f"{part.num_users:,} users"
+        )
+        tables = _tables(metrics, {model: part.metrics, **part.baselines})
+        lines += [f"{heading}\n{tables[0]}", *tables[1:]]
+    return lines
 
 
 def _tables(

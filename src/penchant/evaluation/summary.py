@@ -7,12 +7,13 @@ ranker, so that differences are paired.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from penchant.evaluation.intervals import Estimate, estimate, resampled_ratios, user_sums
-from penchant.evaluation.metrics import rank_metrics
+from penchant.evaluation.metrics import chance_metrics, rank_metrics
 from penchant.evaluation.ranking import RankedTargets, Ranking
 
 NEVER: Final = 2**62
@@ -21,12 +22,47 @@ Figures = dict[str, Estimate]
 """Estimates by metric name, such as `ndcg@10`."""
 
 
+@dataclass(frozen=True)
+class TargetValues:
+    """What every target is worth under one ranker.
+
+    Parameters
+    ----------
+    filtered, unfiltered
+        (M,) values by the name of the metric, under the protocol and without the filter; NaN where
+        there is none.
+    coverage
+        Share of the candidates listed, by name.
+    """
+
+    filtered: dict[str, np.ndarray]
+    unfiltered: dict[str, np.ndarray]
+    coverage: dict[str, float] = field(default_factory=dict)
+
+
+def ranked_values(ranked: RankedTargets, num_items: int) -> TargetValues:
+    """Return what a ranker's places are worth."""
+    ks = tuple(ranked.novelty)
+    filtered = rank_metrics(missed(ranked.rank, num_items), ks)
+    filtered |= {f"novelty@{k}": values for k, values in ranked.novelty.items()}
+    unfiltered = rank_metrics(missed(ranked.unfiltered, num_items), ks)
+    coverage = {f"coverage@{k}": share for k, share in ranked.coverage.items()}
+    return TargetValues(filtered, unfiltered, coverage)
+
+
+def chance_values(ranking: Ranking, ks: tuple[int, ...]) -> TargetValues:
+    """Return what a list of the candidates in random order is worth on average, exactly."""
+    filtered = chance_metrics(ranking.num_listable, ks)
+    filtered |= {f"novelty@{k}": np.full(len(ranking.user), np.nan) for k in ks}
+    return TargetValues(filtered, chance_metrics(ranking.num_candidates, ks))
+
+
 class RankerSummary:
     """All figures of one ranker.
 
     Parameters
     ----------
-    ranked
+    values
         How the ranker did.
     ranking
         The targets it was asked for.
@@ -37,13 +73,10 @@ class RankerSummary:
     """
 
     def __init__(
-        self, ranked: RankedTargets, ranking: Ranking, *, num_draws: int, seed: int
+        self, values: TargetValues, ranking: Ranking, *, num_draws: int, seed: int
     ) -> None:
-        ks = tuple(ranked.coverage)
+        named, every = values.filtered, values.unfiltered
         users, place = np.unique(ranking.user, return_inverse=True)
-        named = rank_metrics(missed(ranked.rank, ranking.num_items), ks)
-        named |= {f"novelty@{k}": values for k, values in ranked.novelty.items()}
-        every = rank_metrics(missed(ranked.unfiltered, ranking.num_items), ks)
         sums, counts = _sums(named, ~ranking.is_left_out, place, len(users))
         has_targets = counts > 0
         means = np.divide(sums, counts, out=np.zeros_like(sums), where=has_targets)
@@ -54,7 +87,7 @@ class RankerSummary:
             *((way, name) for way in ("events", "per_user") for name in named),
             *(("unfiltered", name) for name in every),
         ]
-        self._coverage = {f"coverage@{k}": Estimate(share) for k, share in ranked.coverage.items()}
+        self._coverage = {name: Estimate(share) for name, share in values.coverage.items()}
         total = bottom.sum(0)
         nothing = np.full(len(total), np.nan)
         self._values = np.divide(top.sum(0), total, out=nothing, where=total > 0)

@@ -165,6 +165,26 @@ def ranks(
     )
 
 
+def listable(scores: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
+    """Return scores (M, I) under which only candidates are ever listed.
+
+    Parameters
+    ----------
+    scores
+        Higher is better.
+    candidates
+        (I,) bool; all when None.
+
+    Examples
+    --------
+    >>> listable(np.array([[3.0, 1.0]]), np.array([False, True])).tolist()
+    [[-inf, 1.0]]
+    """
+    return (
+        scores if candidates is None else np.where(candidates, scores, -np.inf)
+    )
+
+
 def _check_shape(scores: np.ndarray, block: TargetBlock) -> None:
     num_items = int(block.log.item_index.max(initial=0)) + 1
     if scores.ndim != 2 or len(scores) != len(block.rows) or scores.shape[1] < num_items:
