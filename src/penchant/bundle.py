@@ -39,6 +39,7 @@ FORMAT: Final = 1
 KIND: Final = "bundle"
 MARKER: Final = "bundle.json"
 GRAPH_NAMES: Final = "graph_names.parquet"
+TEXT_WEIGHTS: Final = "text_weights.safetensors"
 USER_FEATURES: Final = "user_features.json"
 _AGAIN: Final = "Copy the bundle again, or train anew."
 
@@ -69,6 +70,9 @@ class Bundle:
         What it was trained on, fit for JSON: fingerprint, split, counts.
     graph
         Names of entities and relations, where the model reads items by a graph.
+    text_weights
+        Trained weights of the language model that read the texts, where it was trained, without
+        those that it had before; items that come later are read with them.
 
     Relations
     ---------
@@ -85,6 +89,7 @@ class Bundle:
     facts: dict[str, Any]
     user_encoder: FeatureEncoder = field(default_factory=FeatureEncoder)
     graph: GraphNames | None = None
+    text_weights: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -94,10 +99,14 @@ class Bundle:
         data: PreparedData,
         text: TextTable | None = None,
     ) -> Bundle:
-        """Bundle a model with the data that it was trained on, and say who read its texts."""
-        train = data.log.train
+        """Bundle a model with the data that it was trained on, and say who read its texts.
+
+        A language model in training gives place to the vectors that it makes of the texts now.
+        """
+        train, items = data.log.train, model.eval().items
+        weights = items.fix_texts() if isinstance(items, MixtureItems) else {}
         return cls(
-            model=model.eval(),
+            model=model.cpu(),
             config=config,
             vocabulary=data.items,
             item_table=data.item_table,
@@ -115,6 +124,7 @@ class Bundle:
             },
             user_encoder=data.user_encoder if model.profile.is_read else FeatureEncoder(),
             graph=data.graph.names if data.graph is not None and _reads_graph(model) else None,
+            text_weights=weights,
         )
 
     def profiles(self, users: pl.DataFrame | None) -> Profiles | None:
@@ -137,7 +147,8 @@ class Bundle:
         digest = hashlib.sha256()
         described = {**self._described(), "ids": self.vocabulary.ids}
         digest.update(json.dumps(described, sort_keys=True, ensure_ascii=False).encode())
-        for name, tensor in sorted(self._tensors().items()):
+        trained = {f"text.{name}": tensor for name, tensor in self.text_weights.items()}
+        for name, tensor in sorted({**self._tensors(), **trained}.items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.numpy().tobytes())
         return digest.hexdigest()[:12]
@@ -152,6 +163,8 @@ class Bundle:
         """
         with writing_directory(directory, MARKER, overwrite=overwrite) as path:
             save_file(self._tensors(), path / "weights.safetensors")
+            if self.text_weights:
+                save_file(self.text_weights, path / TEXT_WEIGHTS)
             self.item_table.write_parquet(path / "items.parquet")
             (path / "config.toml").write_text(self.config.to_toml(), encoding="utf-8")
             write_json(path / "features.json", self.encoder.to_dict())
@@ -213,6 +226,7 @@ class Bundle:
                 facts=manifest["facts"],
                 user_encoder=user_encoder,
                 graph=_graph_names(path, item_table),
+                text_weights=_text_weights(path),
             )
         except (KeyError, TypeError, RuntimeError, ConfigError, SafetensorError) as error:
             reason = " ".join(str(error).split())
@@ -284,8 +298,16 @@ def _blank_graph(tensors: dict[str, Tensor], prefix: str) -> GraphTable | None:
 
 
 def _told_text(text: TextTable | None) -> dict[str, Any]:
-    """Return the fact of which language model read the texts."""
-    return {} if text is None else {"text": {"model": text.model, "fingerprint": text.fingerprint}}
+    """Return the fact of which language model read the texts, and whether it was trained."""
+    if text is None:
+        return {}
+    how = {} if text.reading is None else {"adaptation": text.reading.adapt}
+    return {"text": {"model": text.model, "fingerprint": text.fingerprint, **how}}
+
+
+def _text_weights(path: Path) -> dict[str, Tensor]:
+    stored = path / TEXT_WEIGHTS
+    return load_file(stored) if stored.is_file() else {}
 
 
 def _reads_graph(model: InterestModel) -> bool:

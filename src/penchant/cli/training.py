@@ -28,20 +28,31 @@ def train(
         bool, typer.Option("--resume", help="Go on where the run at --out stands.")
     ] = False,
     overwrite: OverwriteOption = False,
+    warm_start: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Start from the weights of this run or bundle."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model on prepared data.
 
     Stops early on a validation metric; curves go to RUN/tensorboard. Ctrl-C keeps what is done, and
-    --resume goes on to the same numbers.
+    --resume goes on to the same numbers. With --warm-start items keep what is known of their ids,
+    and the settings are those of that run unless --config names others.
     """
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other.", "Say one of them.")
+    if resume and warm_start is not None:
+        raise UsageError(
+            "--resume and --warm-start exclude each other: a training has started from something "
+            "already.",
+            "Say one of them.",
+        )
     from penchant.events import PreparedData
     from penchant.training import train as fit
 
     out = Output(as_json)
-    asked = _asked_config(config, settings, seed, to if resume else None)
+    asked = _asked_config(config, settings, seed, to if resume else None, warm_start)
     try:
         done = fit(
             PreparedData.load(data),
@@ -50,6 +61,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             data_path=data.resolve(),
+            warm_start=warm_start,
         )
     except TrainingInterrupted as interrupt:
         command = f"penchant train {data} --out {to} --resume"
@@ -73,12 +85,22 @@ def train(
 
 
 def _asked_config(
-    name: str | None, settings: list[str] | None, seed: int | None, run: Path | None
+    name: str | None,
+    settings: list[str] | None,
+    seed: int | None,
+    run: Path | None,
+    warm_start: Path | None = None,
 ) -> Config | None:
     """Return the configuration that was asked for, `None` for that of a run that is resumed."""
     from penchant.config import Config
 
     changes = [*(settings or []), *([] if seed is None else [f"training.seed={seed}"])]
+    if name is None and warm_start is not None:
+        from penchant.bundle import bundle_directory
+
+        file = bundle_directory(warm_start) / "config.toml"
+        if file.is_file():  # else the bundle is not whole, which is said when it is read
+            return Config.from_toml(file.read_text(encoding="utf-8"), str(file)).override(changes)
     if run is None or name is not None:
         return Config.load(name or "default", changes)
     if not changes:
@@ -137,6 +159,13 @@ def describe(run: RunArgument, as_json: JsonOption = False) -> None:
             f"built on {base['name']} (fingerprint {base['fingerprint']}), which is not in the "
             f"bundle: {base['num_trained']:,} of {base['num_parameters']:,} numbers there trained"
         )
+    if text := body["text"]:
+        kept = f", {text['num_trained']:,} of its numbers trained and kept here"
+        out.line(
+            f"texts of items are read by {text['model']} (fingerprint {text['fingerprint'][:12]}), "
+            f"{text['adaptation']}{kept if text['num_trained'] else ''}; it is needed again only "
+            "for new items"
+        )
     facts = bundle.facts
     out.line(
         f"{facts['num_items']:,} items, {facts['num_users']:,} users, "
@@ -167,6 +196,11 @@ def _told_of_run(out: Output, path: Path) -> dict[str, Any]:
     from penchant.training import Run
 
     told = Run(path).manifest
+    if origin := told.get("transferred_from"):
+        out.line(f"transferred from {origin['path']} (bundle {origin['bundle']})")
+        return told
+    if origin := told.get("warm_start"):
+        out.line(f"started from {origin['path']} (bundle {origin['bundle']})")
     out.line(
         f"trained on {told['data']['path']} with seed {told['seed']}, "
         f"{told['targets_per_s']:,} targets/s, ended by {told['reason']}; "
@@ -194,6 +228,7 @@ def _description(bundle: Bundle) -> dict[str, Any]:
         "num_parameters": sum(parameters.values()),
         "num_trained_parameters": trained_parameters(bundle.model),
         "bases": [base._asdict() for base in bases(bundle.model)],
+        "text": _told_of_text(bundle),
         "parameters": parameters,
         "memory_kind": encoder.memory_kind,
         "window_events": encoder.reach - 1 if isinstance(encoder, WindowEncoder) else 0,
@@ -203,6 +238,16 @@ def _description(bundle: Bundle) -> dict[str, Any]:
         "user_attributes": [each.name for each in bundle.user_encoder.attributes],
         "config": bundle.config.to_dict(),
     }
+
+
+def _told_of_text(bundle: Bundle) -> dict[str, Any] | None:
+    """Return which language model read the texts, and what of it was trained."""
+    told = bundle.facts.get("text")
+    if told is None:
+        return None
+    weights = bundle.text_weights.values()
+    num_trained = sum(weight.numel() for weight in weights if weight.is_floating_point())
+    return {"adaptation": "frozen", **told, "num_trained": num_trained}
 
 
 def _leaves(name: str, state: Any) -> list[tuple[str, int]]:

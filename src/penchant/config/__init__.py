@@ -1,6 +1,7 @@
 """The settings of a model and its training, read in layers and checked with the constructors."""
 
 from penchant.config.build import (
+    WHOLE_UP_TO,
     build_labels,
     build_loss,
     build_model,
@@ -15,6 +16,7 @@ from penchant.config.settings import EvaluationSettings, TextSettings, TrainingS
 from penchant.config.tree import Config
 
 __all__ = [
+    "WHOLE_UP_TO",
     "Config",
     "EvaluationSettings",
     "Part",

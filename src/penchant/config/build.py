@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from penchant.config.parts import CHOSEN_BY_SIZE, Part, build, member, schema
 from penchant.config.settings import EventSettings, ObjectiveSettings
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from penchant.losses import Loss
     from penchant.model import InterestModel
     from penchant.sequences.roles import EventRoles
+
+
+WHOLE_UP_TO: Final = 512
+"""Items up to which a language model in training may read all of them at every step."""
 
 
 def build_model(
@@ -84,13 +88,14 @@ def build_model(
         several = {name: build("readout", config.readout, sizes) for name in names}
         return several or build("readout", config.readout, sizes)
 
+    items = build("items", config.items, sizes)
     return InterestModel(
-        build("items", config.items, sizes),
+        items,
         build("behaviour", config.behaviour, sizes),
         build("encoder", config.encoder, sizes),
         build("interest", config.interest, sizes),
         readouts(),
-        build("head", config.head, sizes),
+        build("head", config.head, {**sizes, "num_items": items.num_trained}),
         ValueReadout(config.width, config.events.log_value) if learns_values else None,
         build("profile", config.profile, sizes),
     )
@@ -126,6 +131,8 @@ def build_loss(config: Config, item_counts: ArrayLike) -> Loss:
 def with_chosen_loss(config: Config, num_items: int) -> Config:
     """Return a configuration that names its loss, chosen by the size of the catalogue if need be.
 
+    Where a language model is trained on the items' texts a small catalogue counts as large.
+
     Examples
     --------
     >>> config = Config.load("default", {}, {})
@@ -134,7 +141,9 @@ def with_chosen_loss(config: Config, num_items: int) -> Config:
     """
     if config.loss.kind != CHOSEN_BY_SIZE:
         return config
-    kind, settings = build("loss", config.loss, {}).choose(num_items)
+    by_size = build("loss", config.loss, {})
+    is_costly = config.text.adaptation != "frozen" and num_items > WHOLE_UP_TO
+    kind, settings = by_size.choose(by_size.full_up_to + 1 if is_costly else num_items)
     objective = {name: config.loss.settings[name] for name in ObjectiveSettings.model_fields}
     whole = schema("loss", kind)(**objective, **settings)
     return replace(config, loss=Part(kind, whole.model_dump()))

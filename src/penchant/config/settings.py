@@ -152,6 +152,13 @@ class TextSettings(Settings):
     and cut at `max_tokens`. Vectors are turned by `projection`, fitted on the items of the training
     part: `whitening` gives all directions unit variance, `pca` and `none` keep theirs; the
     strongest `num_directions` are kept, all where it is 0.
+
+    By `adaptation` the model stays as it is (`frozen`: vectors are made once and cached), gets
+    trained additions of rank `lora_rank` (`lora`), or is trained as a whole (`full`); the vectors
+    that a step needs are then made anew at every step, and turned as those of the frozen model
+    were. Its trained weights learn at `rate` times the `training.learning_rate`. With
+    `checkpointing` only one batch of texts is held for gradients at a time, each of which is read
+    twice.
     """
 
     model: str = Field("auto", min_length=1)
@@ -159,6 +166,10 @@ class TextSettings(Settings):
     max_tokens: int = Field(64, ge=4)
     projection: Literal["whitening", "pca", "none"] = "whitening"
     num_directions: int = Field(0, ge=0)
+    adaptation: Literal["frozen", "lora", "full"] = "frozen"
+    lora_rank: int = Field(8, ge=1)
+    rate: float = Field(0.1, gt=0)
+    checkpointing: bool = False
 
 
 class EvaluationSettings(Settings):

@@ -8,7 +8,8 @@ from penchant.items.identity import FeatureItems, IdentityItems
 from penchant.items.mixture import ItemContent, MixtureItems
 from penchant.items.profile import PrefixProfile, ProfileInput, Profiles, profile_inputs
 from penchant.items.rows import ItemRows, Table, whole
-from penchant.items.text import TextTable
+from penchant.items.text import TextReading, TextTable
+from penchant.items.tuned_text import TextReader, TunedText, of_hugging_face, trained_on_top
 
 __all__ = [
     "BehaviourInput",
@@ -26,8 +27,13 @@ __all__ = [
     "ProfileInput",
     "Profiles",
     "Table",
+    "TextReader",
+    "TextReading",
     "TextTable",
+    "TunedText",
     "item_encoders",
+    "of_hugging_face",
     "profile_inputs",
+    "trained_on_top",
     "whole",
 ]

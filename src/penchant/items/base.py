@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor, nn
 
@@ -33,6 +34,22 @@ class ItemEncoder(nn.Module, ABC):
     def num_trained(self) -> int:
         """Items that training compares: the first so many; the others have no events."""
         return self.num_items
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether a language model is trained that makes the vectors.
+
+        Few are to be asked for in training then.
+        """
+        return False
+
+    def reading_once(self, plain: bool = False) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Return a context in which what a language model makes of an item is made once.
+
+        Gradients reach it from all uses; with `plain` through operations that can be differentiated
+        twice.
+        """
+        return nullcontext()
 
     @abstractmethod
     def forward(self, item_index: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ neighbours in a graph say, which the model has learned to read on items that it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -21,6 +22,7 @@ from penchant.items.content import ContentSource
 from penchant.items.features import FeatureTable, FeatureVectors
 from penchant.items.graph import GraphSource, GraphTable
 from penchant.items.text import TextHead, TextSource, TextTable
+from penchant.items.tuned_text import TunedText, text_source
 from penchant.registry import nearest
 
 IDENTITY: Final = "identity"
@@ -124,7 +126,7 @@ class Gate(nn.Module):
 
 @item_encoders.register("mixture")
 class MixtureItems(ItemEncoder):
-    """Identity, text and attributes of items, weighed by a gate for each item.
+    """Identity, text, attributes and graph of items, weighed by a gate for each item.
 
     Parameters
     ----------
@@ -135,7 +137,8 @@ class MixtureItems(ItemEncoder):
     sources
         Some of `identity`, `text`, `features` and `graph`: one alone, or mixed.
     identity_dropout
-        Chance that the identity of an item is left out of a pass in training.
+        Chance that the identity of an item is left out of a pass in training, where there is
+        another source to fall back on.
     text_head
         How text vectors are brought to width D: `linear` or `mlp`, learned; `none` takes the first
         D directions.
@@ -163,10 +166,10 @@ class MixtureItems(ItemEncoder):
         width: int,
         content: ItemContent,
         sources: tuple[str, ...] = (IDENTITY, "text"),
-        identity_dropout: float = 0.0,
+        identity_dropout: float = 0.2,
         text_head: TextHead = "linear",
         start_from_text: bool = False,
-        gate: bool = True,
+        gate: bool = False,
     ) -> None:
         super().__init__()
         _check(sources, content, identity_dropout, start_from_text)
@@ -180,7 +183,7 @@ class MixtureItems(ItemEncoder):
             nn.init.normal_(self.vectors.weight, std=width**-0.5)
         self.sources = nn.ModuleDict()
         if "text" in sources and content.text is not None:
-            self.sources["text"] = TextSource(content.text, width, text_head)
+            self.sources["text"] = text_source(content.text, width, text_head)
         if "features" in sources and content.features is not None:
             self.sources["features"] = FeatureSource(content.features, width)
         if "graph" in sources and content.graph is not None:
@@ -195,6 +198,40 @@ class MixtureItems(ItemEncoder):
     def num_trained(self) -> int:
         """Items up to the last one with training events."""
         return self.num_compared
+
+    @property
+    def tuned(self) -> TunedText | None:
+        """The texts, where a language model is trained on them."""
+        found = dict(self.sources.items()).get("text")
+        return found if isinstance(found, TunedText) else None
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether a language model is trained that makes the vectors."""
+        return self.tuned is not None
+
+    @contextmanager
+    def reading_once(self, plain: bool = False) -> Iterator[None]:
+        """Let a language model read each text once."""
+        with ExitStack() as stack:
+            if self.tuned is not None:
+                stack.enter_context(self.tuned.reading_once(plain))
+            yield
+
+    def fix_texts(self) -> dict[str, Tensor]:
+        """Leave the vectors of a language model that was trained in its place.
+
+        Returns
+        -------
+        weights
+            Those of its weights that were trained; none where none were.
+        """
+        tuned = self.tuned
+        if tuned is None:
+            return {}
+        self.sources["text"] = tuned.fixed()
+        state = tuned.reader.state_dict()
+        return {name: weight.detach().cpu().clone().contiguous() for name, weight in state.items()}
 
     def forward(self, item_index: Tensor) -> Tensor:
         """Return (N, D) vectors of the items (N,)."""
@@ -259,7 +296,7 @@ class MixtureItems(ItemEncoder):
 
     def _has_identity(self, counts: Tensor) -> Tensor:
         """Return (N,) whether the identities of items with so many events (N,) count."""
-        if self.training and self.identity_dropout:
+        if self.training and self.identity_dropout and self.sources:
             is_kept = torch.rand(len(counts), device=counts.device) >= self.identity_dropout
             return (counts > 0) & is_kept
         return counts > 0

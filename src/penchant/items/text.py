@@ -6,19 +6,46 @@ part; a text that comes later is turned in the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
 
+from penchant.adapters import Adapt
 from penchant.items.content import ContentSource
+from penchant.texts.tokens import TokenRows
 
 Projection = Literal["whitening", "pca", "none"]
 TextHead = Literal["linear", "mlp", "none"]
 
 LEAST_SHARE: Final = 1e-3
 """Directions with less than this share of the strongest variance are not blown up by whitening."""
+
+
+@dataclass(frozen=True)
+class TextReading:
+    """How a language model reads the texts of I items while it is trained.
+
+    Parameters
+    ----------
+    tokens
+        The texts.
+    adapt, lora_rank
+        What of it is trained.
+    checkpointing
+        Whether texts are read again for gradients, in place of holding what was made of them.
+    weights
+        Trained weights to start from; those of the model itself when left out.
+    """
+
+    tokens: TokenRows
+    adapt: Adapt
+    lora_rank: int = 8
+    checkpointing: bool = False
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,6 +60,8 @@ class TextTable:
         (E,) and (E, P): a vector of the language model is centred, then turned.
     model, fingerprint
         The language model, by name and by content.
+    reading
+        How it is trained, where it is.
     """
 
     vectors: Tensor
@@ -40,12 +69,14 @@ class TextTable:
     turn: Tensor
     model: str = ""
     fingerprint: str = ""
+    reading: TextReading | None = None
 
     @classmethod
     def blank(cls, num_items: int, size: int, num_directions: int) -> TextTable:
         """Return the table of items without texts: what a stored one is read into."""
         shapes = (num_items, num_directions), (size,), (size, num_directions)
-        return cls(*(torch.zeros(shape) for shape in shapes))
+        vectors, mean, turn = (torch.zeros(shape) for shape in shapes)
+        return cls(vectors, mean, turn)
 
     @classmethod
     def fit(
@@ -105,8 +136,8 @@ def turned(text: Tensor, mean: Tensor, turn: Tensor) -> Tensor:
     return ((text - mean) @ turn) * text.any(1, keepdim=True)
 
 
-class TextSource(ContentSource):
-    """Vectors of items from those of their texts.
+class TextVectors(ContentSource):
+    """Vectors of items from those of their texts, wherever these are from.
 
     Parameters
     ----------
@@ -118,13 +149,12 @@ class TextSource(ContentSource):
         `linear` or `mlp`, learned; `none` takes the first D directions as they are.
     """
 
-    vectors: Tensor
     mean: Tensor
     turn: Tensor
 
     def __init__(self, table: TextTable, width: int, head: TextHead = "linear") -> None:
         super().__init__()
-        for name in ("vectors", "mean", "turn"):
+        for name in ("mean", "turn"):
             self.register_buffer(name, getattr(table, name))
         self.register_buffer("known", table.vectors.any(1))
         size = table.turn.shape[1]
@@ -135,10 +165,14 @@ class TextSource(ContentSource):
             nn.init.normal_(last.weight, std=(width * last.in_features) ** -0.5)
             self.head = nn.Sequential(*inner, last)
 
+    @abstractmethod
+    def rows(self, item_index: Tensor | None) -> Tensor:
+        """Return (N, P) turned vectors of the texts of the items (N,), of all when None."""
+
     def forward(self, item_index: Tensor | None) -> Tensor:
         """Return (N, D) vectors of the items (N,), of all when None."""
-        rows = slice(None) if item_index is None else item_index
-        return self.of_turned(self.vectors[rows]) * self.known[rows].unsqueeze(1)
+        known = self.known if item_index is None else self.known[item_index]
+        return self.of_turned(self.rows(item_index)) * known.unsqueeze(1)
 
     def of_turned(self, rows: Tensor) -> Tensor:
         """Return (n, D) vectors from turned ones (n, P)."""
@@ -149,6 +183,26 @@ class TextSource(ContentSource):
         known = given.any(1)
         rows = turned(given.to(self.mean.dtype), self.mean, self.turn)
         return self.of_turned(rows) * known.unsqueeze(1), known
+
+
+class TextSource(TextVectors):
+    """Vectors of items from those that a language model once made of their texts.
+
+    Parameters
+    ----------
+    table, width, head
+        As `TextVectors`.
+    """
+
+    vectors: Tensor
+
+    def __init__(self, table: TextTable, width: int, head: TextHead = "linear") -> None:
+        super().__init__(table, width, head)
+        self.register_buffer("vectors", table.vectors)
+
+    def rows(self, item_index: Tensor | None) -> Tensor:
+        """Return (N, P) turned vectors of the texts of the items (N,), of all when None."""
+        return self.vectors if item_index is None else self.vectors[item_index]
 
 
 class _Shorter(nn.Module):

@@ -19,7 +19,7 @@ from penchant.bundle import Bundle
 from penchant.errors import EnvironmentFault
 from penchant.events import ItemNeighbours
 from penchant.events.tables import read_table
-from penchant.items import FeatureTable, MixtureItems
+from penchant.items import FeatureTable, MixtureItems, trained_on_top
 from penchant.serving.ranking import Ranker
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ItemReader:
 
     @cached_property
     def text_model(self) -> TextModel:
-        """The language model of the training.
+        """The language model of the training, with what was trained of it.
 
         Raises
         ------
@@ -89,7 +89,10 @@ class ItemReader:
                 f"{model.fingerprint[:12]}.",
                 "Install the version of the training, or train anew.",
             )
-        return model
+        text, weights = self.bundle.config.text, self.bundle.text_weights
+        if text.adaptation == "frozen" or not weights:
+            return model
+        return trained_on_top(model, text.adaptation, text.lora_rank, weights)
 
     def read(self, given: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
         """Return (n, D) vectors of items, and (n,) bool: of the others there is nothing to say.

@@ -133,6 +133,12 @@ class Objective(nn.Module):
         `state` is what the batch before left for the first `num_users` of its users, detached; None
         starts anew.
         """
+        with model.items.reading_once():
+            return self._terms(model, batch, state)
+
+    def _terms(
+        self, model: InterestModel, batch: TrainingBatch, state: ModelState | None
+    ) -> tuple[LossTerms, ModelState]:
         table = self._table(model)
         batch, looked = hide_events(model, batch)
         begin = self._begin(model, batch) if state is None else state
@@ -168,7 +174,11 @@ class Objective(nn.Module):
 
         Written out unless few of a large catalogue's are needed.
         """
-        is_large = model.num_items > ROWS_FROM or isinstance(self.loss, SampledLoss)
+        is_large = (
+            model.num_items > ROWS_FROM
+            or isinstance(self.loss, SampledLoss)
+            or model.items.is_costly
+        )
         num_items = model.items.num_trained
         if is_large and not self.loss.reads_table:
             return ItemRows(model.items, num_items)
@@ -350,6 +360,10 @@ class _Pair(nn.Module):
 
     def forward(self, window: TrainingBatch) -> Tensor:
         assert window.events.num_users == 1, "user_loss takes one user's window"
+        with self.model.items.reading_once(plain=True):
+            return self._total(window)
+
+    def _total(self, window: TrainingBatch) -> Tensor:
         objective, model = self.objective, self.model
         table = objective._table(model)
         window, looked = hide_events(model, window)

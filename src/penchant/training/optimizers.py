@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from penchant.config import TrainingSettings
 from penchant.heads import Head
-from penchant.items import ItemEncoder
+from penchant.items import ItemEncoder, TextReader
 from penchant.training.sparse_adamw import SparseAdamW
 
 
-def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+def build_optimizer(
+    model: nn.Module, settings: TrainingSettings, text_rate: float = 1.0
+) -> torch.optim.AdamW:
     """Return AdamW in which matrices decay; embeddings, biases, norms and other vectors do not.
 
     Notes
@@ -22,7 +24,8 @@ def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim
     An item vector gets a gradient only through its own events, so decay would pull rare items to
     zero faster than their events can push back. Item vectors learn `item_rate` times as fast as the
     rest: Adam moves a number by about its rate whatever its gradient, and of the vector of an item
-    with few events that move must soon outgrow the chance it started from. With `sparse_adamw` the
+    with few events that move must soon outgrow the chance it started from. A language model that
+    reads texts learns `text_rate` times as fast. With `sparse_adamw` the
     parts of the model that have rows of items are told to give gradients of the rows they used
     alone.
 
@@ -30,11 +33,12 @@ def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim
     ----------
     I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 2019, algorithm 2.
     """
-    of_items = {id(parameter) for parameter in _item_vectors(model)}
+    rates = {id(parameter): settings.item_rate for parameter in _item_vectors(model)}
+    rates |= {id(parameter): text_rate for parameter in _text_weights(model)}
     # Checkpoints count parameters in this order.
     kinds: dict[tuple[bool, float], list[nn.Parameter]] = {(True, 1.0): [], (False, 1.0): []}
     for parameter, decays in _parameters(model):
-        rate = settings.item_rate if id(parameter) in of_items else 1.0
+        rate = rates.get(id(parameter), 1.0)
         kinds.setdefault((decays, rate), []).append(parameter)
     groups = [
         {
@@ -99,6 +103,13 @@ def _item_vectors(model: nn.Module) -> Iterator[nn.Parameter]:
             for part in items.modules():
                 if isinstance(part, nn.Embedding | nn.EmbeddingBag):
                     yield from part.parameters(recurse=False)
+
+
+def _text_weights(model: nn.Module) -> Iterator[nn.Parameter]:
+    """Yield the weights of a language model that is trained."""
+    for part in model.modules():
+        if isinstance(part, TextReader):
+            yield from part.parameters()
 
 
 def _parameters(model: nn.Module) -> Iterator[tuple[nn.Parameter, bool]]:

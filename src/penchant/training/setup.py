@@ -10,6 +10,7 @@ from torch import nn
 
 from penchant.clock import ElapsedTime, elapsed_between
 from penchant.config import (
+    WHOLE_UP_TO,
     Config,
     build_labels,
     build_loss,
@@ -25,6 +26,7 @@ from penchant.items import ItemContent, Profiles, TextTable
 from penchant.model import InterestModel
 from penchant.sequences.roles import EventRoles
 from penchant.sequences.training_targets import TrainingTargets
+from penchant.training.adapting import check_adaptation
 from penchant.training.content import graph_table, item_content, item_counts, reads_text
 from penchant.training.contrasting import Contrasts
 from penchant.training.devices import choose_device
@@ -98,6 +100,10 @@ def build_objective(data: PreparedData, config: Config) -> Objective:
         terms=_terms(config, targets),
         value_weight=config.events.value_weight,
     )
+    if config.text.adaptation != "frozen":
+        # Each further item that is compared is one more text to read.
+        most = settings.get("num_negatives", objective.interest_loss.num_negatives)
+        objective.interest_loss.num_negatives = most
     if config.profile.kind != "none":
         objective.profiles = Profiles.of(data.user_features)
     if settings["contrast_weight"] or settings["view_weight"]:
@@ -134,8 +140,10 @@ def with_choices(data: PreparedData, config: Config) -> tuple[Config, str]:
     num_items, told = len(data.items), []
     chosen = with_chosen_loss(config, num_items)
     if chosen.loss != config.loss:
-        limit = f"{config.loss.settings['full_up_to']:,}"
-        told.append(f"loss {chosen.loss.kind} (full softmax up to {limit} items)")
+        limit = config.loss.settings["full_up_to"]
+        if chosen.text.adaptation != "frozen":
+            limit = min(limit, WHOLE_UP_TO)
+        told.append(f"loss {chosen.loss.kind} (full softmax up to {limit:,} items)")
     if config.training.optimizer == "auto":
         is_large = num_items > ROWS_FROM and not reads_table(chosen)
         name = "sparse_adamw" if is_large else "adamw"
@@ -188,6 +196,7 @@ def check_parts(data: PreparedData, config: Config) -> None:
     Parts are built without memory for their weights.
     """
     choose_device(config.training.device)
+    check_adaptation(config, len(data.items))
     with torch.device("meta"):
         sizes = len(data.items), len(data.event_types)
         some_text = TextTable.blank(sizes[0], 1, 1) if reads_text(config) else None

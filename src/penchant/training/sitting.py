@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from penchant.bundle import Bundle
 from penchant.config import Config
 from penchant.events import PreparedData
+from penchant.training.adapting import text_cost
 from penchant.training.content import item_content
 from penchant.training.progress import Reporter, make_reporter
 from penchant.training.runs import Run
 from penchant.training.setup import check_labels, check_parts, with_choices
 from penchant.training.tracking import trackers
 from penchant.training.trainer import Trainer
+from penchant.training.warm_start import WarmStart
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def train(
     overwrite: bool = False,
     data_path: str | Path | None = None,
     reporter: str | Reporter = "auto",
+    warm_start: str | Path | None = None,
 ) -> TrainingResult:
     """Train a model and keep everything about it in a directory.
 
@@ -74,7 +77,8 @@ def train(
     data
         The prepared log.
     config
-        All settings; None for those of the recipe `default`, or of the run that is resumed.
+        All settings; None for those of the run that is resumed, of the model that is started from,
+        or else of the recipe `default`.
     run_dir
         Directory of the run.
     resume
@@ -85,6 +89,9 @@ def train(
         Where the data lies, recorded in the run.
     reporter
         `auto`, `bar`, `plain`, `none`, or an object that hears of the progress.
+    warm_start
+        Directory of a run or bundle whose weights a new training starts from: those of its items
+        by their ids, all others as they are.
 
     Raises
     ------
@@ -92,9 +99,9 @@ def train(
         When there is a run and neither `resume` nor `overwrite` is said.
     ConfigError
         When the parts do not go together; when all events count as taken, or none, and the loss is
-        binary. No run is made then.
+        binary; when the model that is started from has other settings. No run is made then.
     EnvironmentFault
-        When the device is not there.
+        When the device is not there, or another language model than the source's.
     TrainingInterrupted
         When the process is asked to stop.
     TrainingDivergedError
@@ -109,17 +116,21 @@ def train(
         wanted = None if config is None else with_choices(data, config)[0]
         run, before = Run.resume(run_dir, data, wanted)
         config, choices = with_choices(data, before)
+        warm = None if run.last.exists() else WarmStart.again(run.manifest)
     else:
-        config, choices = with_choices(data, Config.load() if config is None else config)
-        check_parts(data, config)
-        check_labels(data, config)
+        warm = None if warm_start is None else WarmStart.load(warm_start)
+        config, choices = _new_config(data, config, warm)
     hears = make_reporter(reporter)
     if choices:
         hears.note(choices)
-    content = item_content(data, config, hears.note)
+    content = item_content(data, config, hears.note, None if warm is None else warm.text)
     if not resume:
-        run = Run.create(run_dir, data, config, overwrite=overwrite, data_path=data_path)
+        kept: dict[str, Any] = {"overwrite": overwrite, "data_path": data_path}
+        run = Run.create(run_dir, data, config, **kept, origin=warm.origin if warm else {})
     trainer = Trainer(data, config, run, hears, content)
+    if warm is not None:
+        hears.note(warm.give(trainer.model, data))
+    _tell_cost(trainer)
     tracker = trackers.get(config.training.tracker)(run.tensorboard, trainer.position.num_steps)
     try:
         reason = trainer.fit(tracker)
@@ -129,10 +140,35 @@ def train(
         hears.close()
 
 
+def _new_config(
+    data: PreparedData, asked: Config | None, warm: WarmStart | None
+) -> tuple[Config, str]:
+    """Return the checked configuration of a new training, and a line on what was chosen."""
+    if asked is None:
+        asked = Config.load() if warm is None else warm.bundle.config
+    config, choices = with_choices(data, asked)
+    if warm is not None:
+        warm.check(config)
+    check_parts(data, config)
+    check_labels(data, config)
+    return config, choices
+
+
+def _tell_cost(trainer: Trainer) -> None:
+    """Say what training a language model will cost, where one is trained and there is some left."""
+    if trainer.reason is not None:
+        return
+    cost = text_cost(trainer.model, trainer.objective, trainer.loader)
+    if cost is not None:
+        text = trainer.config.text
+        trainer.reporter.note(cost.told(text.model, text.adaptation))
+        trainer.run.update(text_cost=asdict(cost))
+
+
 def _finish(trainer: Trainer, reason: str) -> TrainingResult:
     """Save the bundle and sum up."""
     run, position, config = trainer.run, trainer.position, trainer.config
-    bundle = Bundle.of(trainer.model.cpu(), config, trainer.data, trainer.content.text)
+    bundle = Bundle.of(trainer.model, config, trainer.data, trainer.content.text)
     bundle.save(run.bundle, overwrite=True)
     train_s = sum(record["train_s"] for record in position.history)
     num_targets = sum(record["num_targets"] for record in position.history)

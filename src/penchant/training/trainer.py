@@ -93,7 +93,7 @@ class Trainer:
         self.objective = build_objective(data, config).to(self.device)
         self.objective.loss.start(self.model.head)
         self.fitted = trainable(self.model, self.objective)
-        self.optimizer = build_optimizer(self.fitted, settings)
+        self.optimizer = build_optimizer(self.fitted, settings, config.text.rate)
         self.loader = TrainingLoader(
             data.log.train,
             settings.window,
