@@ -67,3 +67,25 @@ def test_reporters_are_found_by_name(kind, expected):
 def test_without_a_terminal_lines_are_plain(monkeypatch):
     monkeypatch.setattr("sys.stderr", io.StringIO())
     assert isinstance(make_reporter(), PlainReporter)
+
+
+def test_plain_lines_tell_how_far_the_work_before_a_training_has_come(monkeypatch):
+    now = iter([100.0, 120.0, 140.0, 150.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    stream = io.StringIO()
+    reporter = PlainReporter(stream)
+    for num_done in (1_000, 1_500, 3_000, 3_100):
+        reporter.work("minilm", num_done, 9_000)
+    # 2,000 in 40 s, and 6,000 to go
+    assert stream.getvalue() == "minilm: 3,000 of 9,000  50/s  2:00 left\n"
+
+
+def test_a_bar_shows_the_work_before_a_training_and_goes_away():
+    stream = io.StringIO()
+    reporter = BarReporter(Console(file=stream, force_terminal=True, width=90))
+    reporter.work("minilm", 40, 90)
+    assert reporter._before.tasks[-1].completed == 40
+    reporter.work("minilm", 90, 90)
+    assert reporter._before.finished
+    reporter.close()
+    assert "minilm" in stream.getvalue()

@@ -23,7 +23,7 @@ from penchant.items import (
 )
 
 if TYPE_CHECKING:
-    from penchant.texts import EncodedTexts, TextModel
+    from penchant.texts import EncodedTexts, Progress, TextModel
 
 Told = Callable[[str], None]
 """Hears which language model was used, and how much there was left to do."""
@@ -77,6 +77,7 @@ def item_content(
     told: Told | None = None,
     like: TextTable | None = None,
     own_mean: bool = False,
+    progress: Progress | None = None,
 ) -> ItemContent:
     """Return what there is to know about the items of prepared data.
 
@@ -88,6 +89,8 @@ def item_content(
         Texts of another catalogue, whose turn is taken; fitted to the items when left out.
     own_mean
         Whether the texts are centred at their own mean all the same.
+    progress
+        Hears how many texts are read.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def item_content(
     if not reads_text(config):
         return content
     reading = text_reading(data.item_table, config.text, like)
-    encoded = text_vectors(data.item_table, config.text, like)
+    encoded = text_vectors(data.item_table, config.text, like, progress)
     if told is not None:
         told(
             f"texts of {data.num_items:,} items by {encoded.name}: {encoded.num_encoded:,} "
@@ -163,7 +166,10 @@ def text_reading(
 
 
 def text_vectors(
-    item_table: pl.DataFrame, settings: TextSettings, like: TextTable | None = None
+    item_table: pl.DataFrame,
+    settings: TextSettings,
+    like: TextTable | None = None,
+    progress: Progress | None = None,
 ) -> EncodedTexts:
     """Return the vectors of the texts of items, from the cache where they were encoded before.
 
@@ -183,7 +189,7 @@ def text_vectors(
         model = trained_on_top(
             open_text_model(settings.model), how.adapt, how.lora_rank, how.weights
         )
-    return encode_texts(texts, model, settings.max_tokens)
+    return encode_texts(texts, model, settings.max_tokens, progress=progress)
 
 
 def item_texts(item_table: pl.DataFrame, settings: TextSettings) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TextIO
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -24,6 +25,9 @@ PLAIN_SECONDS = 30.0
 
 class Reporter(Protocol):
     """Hears of everything that happens in a training."""
+
+    def work(self, name: str, num_done: int, num_all: int | None) -> None:
+        """Something that comes before the training, such as reading texts, has come so far."""
 
     def start_epoch(self, epoch: int, num_epochs: int, num_targets: int, num_done: int) -> None:
         """Epoch `epoch` (counted from 1) begins, or goes on behind `num_done` targets."""
@@ -43,6 +47,9 @@ class Reporter(Protocol):
 
 class SilentReporter:
     """Says nothing."""
+
+    def work(self, name: str, num_done: int, num_all: int | None) -> None:
+        """Say nothing."""
 
     def start_epoch(self, epoch: int, num_epochs: int, num_targets: int, num_done: int) -> None:
         """Say nothing."""
@@ -71,6 +78,21 @@ class PlainReporter:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
+        self._working_on = ""
+
+    def work(self, name: str, num_done: int, num_all: int | None) -> None:
+        """Print a line when the last one is long ago."""
+        now = time.monotonic()
+        if name != self._working_on:
+            self._working_on, self._num_before = name, num_done
+            self._started = self._said = now
+        elif now - self._said >= PLAIN_SECONDS and num_all:
+            self._said = now
+            rate = max(num_done - self._num_before, 1) / (now - self._started)
+            self.note(
+                f"{name}: {num_done:,} of {num_all:,}  {rate:,.0f}/s  "
+                f"{clock((num_all - num_done) / rate)} left"
+            )
 
     def start_epoch(self, epoch: int, num_epochs: int, num_targets: int, num_done: int) -> None:
         """Remember where the epoch stands."""
@@ -127,6 +149,23 @@ class BarReporter:
         )
         self._num_epochs = 0
         self._task: Any = None
+        self._before = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+
+    def work(self, name: str, num_done: int, num_all: int | None) -> None:
+        """Draw a bar that goes away when it is full."""
+        self._before.start()
+        if not self._before.tasks or self._before.tasks[-1].description != name:
+            self._before.add_task(name, total=num_all)
+        self._before.update(self._before.tasks[-1].id, completed=num_done, total=num_all)
+        if num_done == num_all:
+            self._before.stop()
 
     def start_epoch(self, epoch: int, num_epochs: int, num_targets: int, num_done: int) -> None:
         """Begin a new bar."""
@@ -152,7 +191,8 @@ class BarReporter:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Take the bars away."""
+        self._before.stop()
         self._progress.stop()
 
 

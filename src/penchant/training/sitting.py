@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from penchant.baselines import SegmentPopular
 from penchant.bundle import Bundle
-from penchant.config import Config
+from penchant.config import Config, build_roles
 from penchant.events import PreparedData
 from penchant.training.adapting import text_cost
 from penchant.training.content import item_content
@@ -123,7 +124,8 @@ def train(
     hears = make_reporter(reporter)
     if choices:
         hears.note(choices)
-    content = item_content(data, config, hears.note, None if warm is None else warm.text)
+    like = None if warm is None else warm.text
+    content = item_content(data, config, hears.note, like, progress=hears.work)
     if not resume:
         kept: dict[str, Any] = {"overwrite": overwrite, "data_path": data_path}
         run = Run.create(run_dir, data, config, **kept, origin=warm.origin if warm else {})
@@ -169,6 +171,9 @@ def _finish(trainer: Trainer, reason: str) -> TrainingResult:
     """Save the bundle and sum up."""
     run, position, config = trainer.run, trainer.position, trainer.config
     bundle = Bundle.of(trainer.model, config, trainer.data, trainer.content.text)
+    roles = build_roles(config, trainer.data.event_types)
+    popular = SegmentPopular.of(trainer.data, roles, config.evaluation.exclude_seen)
+    bundle = replace(bundle, first_list=popular)
     bundle.save(run.bundle, overwrite=True)
     train_s = sum(record["train_s"] for record in position.history)
     num_targets = sum(record["num_targets"] for record in position.history)
