@@ -26,7 +26,7 @@ def test_a_text_is_one_line_of_characters(text, expected):
 
 def test_a_long_text_costs_no_more_than_what_is_kept():
     text = "a b " * 25_000_000
-    started = time.perf_counter()
+    started = time.process_time()
     found = clean(text, max_tokens=10)
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.05
     assert found == ("a b " * 80).rstrip()
