@@ -142,3 +142,21 @@ def test_prepare_holds_items_out_of_training(made, tmp_path):
     )
     assert refused.exit_code == 2
     assert "under the split leave-one-out alone" in refused.stderr
+
+
+def test_a_graph_of_items_is_validated_and_prepared(made, tmp_path):
+    graph = lines(tmp_path / "graph.tsv", "m3\tby\tann", "m3\tby\tann", "m5\tby\t")
+    links = lines(tmp_path / "links.csv", "entity,film", "m3,i3", "m5,i5")
+    asked = ("--graph", graph, "--graph-links", links)
+    asked += ("--graph-columns", "head=0,relation=1,tail=2,entity_id=entity,item_id=film")
+    result = invoke("validate", made / "events.csv", *asked)
+    assert result.exit_code == 1
+    assert "repeated_triple: 1 (33.3 %)" in result.stdout
+    refused = invoke("prepare", made / "events.csv", *asked, "--out", tmp_path / "data")
+    assert f"{graph}, line 3: tail is empty. 1 of 3 rows is bad." in refused.stderr
+    result = done(
+        "prepare", made / "events.csv", *asked, "--on-bad-rows", "drop", "--split",
+        "leave-one-out", "--out", tmp_path / "data",
+    )  # fmt: skip
+    assert f"graph        1 triples of 1 relations on 1 of {NUM_ITEMS} items" in result.stdout
+    assert PreparedData.load(tmp_path / "data").graph is not None

@@ -94,7 +94,7 @@ def test_items_without_a_neighbour_that_was_learned_are_zero_and_unknown():
     assert made(torch.tensor([4, 3])).abs().sum() == 0
 
 
-@pytest.mark.parametrize("graph", [GRAPH, Beside(OF_2 + ((4, IN, USA), (0, AFTER, 1)))])
+@pytest.mark.parametrize("graph", [GRAPH, Beside((*OF_2, (4, IN, USA), (0, AFTER, 1)))])
 def test_rows_equal_the_table(graph):
     made = source(graph)
     every = torch.tensor([3, 0, 2, 2, 4, 1])
