@@ -4,11 +4,13 @@ import sys
 
 import polars as pl
 import pytest
+import torch
 
 from penchant.config import Config, build_labels, build_loss, build_model, recipes
 from penchant.config.parts import kinds
 from penchant.errors import ConfigError, MissingFileError
 from penchant.events import FeatureEncoder
+from penchant.items import ItemContent, TextTable
 from penchant.losses import BinaryLoss
 
 
@@ -29,7 +31,8 @@ def test_every_recipe_builds_and_names_its_command_and_figure(recipe):
     config = load(name=recipe.name)
     table = pl.DataFrame({"item_id": list("abcdefg"), "genre": list("xyxxyyx")})
     features = FeatureEncoder.fit(table).transform(table)
-    model = build_model(config, num_items=7, num_event_types=2, features=features)
+    content = ItemContent(torch.tensor([3, 0, 1, 2, 5, 1, 1]), TextTable.blank(7, 4, 3))
+    model = build_model(config, 7, num_event_types=2, features=features, content=content)
     assert (model.num_items, model.width) == (7, config.width)
     build_loss(config, item_counts=[3, 0, 1, 2, 5, 1, 1])
 

@@ -77,7 +77,7 @@ def test_a_transferred_bundle_is_saved_and_read_like_any_other(source, kitchen, 
 
 
 def test_a_mixture_leaves_its_identities_behind(kitchen, tmp_path):
-    sources = {"items.sources": ["identity", "text"], "items.identity_dropout": 0.5}
+    sources = {"items.sources": ["identity", "text"], "items.gate": True}
     config = word_config(**sources, training={"num_epochs": 3})
     source = train(word_data(), config, tmp_path / "a", reporter="none").bundle
     made = transfer(source, kitchen).model.items
