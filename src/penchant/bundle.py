@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from penchant import __version__
+from penchant.baselines import SegmentPopular
 from penchant.config import Config, build_model
 from penchant.errors import ConfigError, CorruptBundleError, MissingFileError
 from penchant.events import FeatureEncoder, GraphNames, PreparedData, Vocabulary
@@ -41,6 +42,7 @@ MARKER: Final = "bundle.json"
 GRAPH_NAMES: Final = "graph_names.parquet"
 TEXT_WEIGHTS: Final = "text_weights.safetensors"
 USER_FEATURES: Final = "user_features.json"
+QUESTIONS: Final = "questions.json"
 _AGAIN: Final = "Copy the bundle again, or train anew."
 
 
@@ -73,6 +75,10 @@ class Bundle:
     text_weights
         Trained weights of the language model that read the texts, where it was trained, without
         those that it had before; items that come later are read with them.
+    first_list
+        What is popular among whom, for a list to somebody new; older bundles have none.
+    questions
+        What to ask somebody new, where it was chosen to be kept, as plain values.
 
     Relations
     ---------
@@ -90,6 +96,8 @@ class Bundle:
     user_encoder: FeatureEncoder = field(default_factory=FeatureEncoder)
     graph: GraphNames | None = None
     text_weights: dict[str, Tensor] = field(default_factory=dict)
+    first_list: SegmentPopular | None = None
+    questions: dict[str, Any] | None = None
 
     @classmethod
     def of(
@@ -172,6 +180,10 @@ class Bundle:
                 write_json(path / USER_FEATURES, self.user_encoder.to_dict())
             if self.graph is not None:
                 self.graph.to_frame().write_parquet(path / GRAPH_NAMES)
+            if self.first_list is not None:
+                self.first_list.save(path)
+            if self.questions is not None:
+                write_json(path / QUESTIONS, self.questions)
             manifest = {
                 "kind": KIND,
                 "format": FORMAT,
@@ -227,6 +239,8 @@ class Bundle:
                 user_encoder=user_encoder,
                 graph=_graph_names(path, item_table),
                 text_weights=_text_weights(path),
+                first_list=SegmentPopular.load(path),
+                questions=_questions(path),
             )
         except (KeyError, TypeError, RuntimeError, ConfigError, SafetensorError) as error:
             reason = " ".join(str(error).split())
@@ -319,6 +333,11 @@ def _graph_names(path: Path, item_table: pl.DataFrame) -> GraphNames | None:
     if not stored.is_file():
         return None
     return GraphNames.from_frame(Vocabulary(item_table["item_id"]), pl.read_parquet(stored))
+
+
+def _questions(path: Path) -> dict[str, Any] | None:
+    stored = path / QUESTIONS
+    return _read_json(stored) if stored.is_file() else None
 
 
 def _user_encoder(path: Path) -> FeatureEncoder:

@@ -7,7 +7,7 @@ rooms below; here their parts are put together under the names that people write
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -24,8 +24,10 @@ from penchant.events.given import check_given
 from penchant.items import Profiles
 from penchant.serving.batches import aligned, lists_of, table_of, user_indices
 from penchant.serving.events import time_ms_of
+from penchant.serving.first_list import DIVERSITY, first_list
 from penchant.serving.histories import OnUnknown, in_order, unknown_items
 from penchant.serving.later_items import with_later_items
+from penchant.serving.onboarding import NUM_USERS, Onboarding, onboarding
 from penchant.serving.ranking import RankedItem, Ranker
 from penchant.training import Run, train
 from penchant.training.baseline_texts import baseline_vectors
@@ -349,6 +351,67 @@ class Recommender:
         """
         self._ranker, without = with_later_items(self.ranker, items)
         return without
+
+    def first_list(
+        self,
+        attributes: Mapping[str, Any] | None = None,
+        k: int = 10,
+        diversity: float = DIVERSITY,
+    ) -> tuple[RankedItem, ...]:
+        """Return k items for somebody new: popular of late among users like them, and varied.
+
+        Parameters
+        ----------
+        attributes
+            What is known of the user, by name.
+        diversity
+            From 0, the most popular items, to 1.
+
+        Raises
+        ------
+        InputError
+            When an attribute is not among those of the training, or diversity is out of range.
+        """
+        return first_list(self.ranker, attributes, k, diversity)
+
+    def onboarding(
+        self,
+        k: int = 10,
+        data: PreparedData | str | Path | None = None,
+        *,
+        num_users: int = NUM_USERS,
+        seed: int = 0,
+        heard: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> Onboarding:
+        """Return k items to ask somebody new about, so that the answers tell most.
+
+        Those that the bundle keeps, where they are enough and no data is given. Otherwise they are
+        chosen by simulation, and kept from now on: `save` writes them.
+
+        Parameters
+        ----------
+        data
+            Whose training part holds the users to simulate; that of the training when left out.
+        num_users
+            How many are simulated at most.
+        heard
+            Told how many trials are done, and of how many.
+
+        Raises
+        ------
+        UsageError
+            When the bundle keeps too few, no data is given and none is known.
+        InputError
+            When too few items are known by two users.
+        """
+        stored = self.bundle.questions
+        if data is None and stored is not None and len(stored["questions"]) >= k:
+            return Onboarding.from_dict(stored).first(k)
+        chosen = onboarding(
+            self.ranker, self.data(data), k, num_users=num_users, seed=seed, heard=heard
+        )
+        self._bundle = replace(self.bundle, questions=chosen.to_dict())
+        return chosen
 
     def save(self, directory: str | Path, *, overwrite: bool = False) -> None:
         """Write the bundle as a folder that can be copied to another machine."""

@@ -4,6 +4,7 @@ from penchant.baselines.base import Baseline, baselines, fit_baselines
 from penchant.baselines.markov import LaggedMarkov, Markov
 from penchant.baselines.mean_text import MeanText
 from penchant.baselines.popular import Popular, RecentPopular
+from penchant.baselines.segment_popular import SegmentPopular
 
 __all__ = [
     "Baseline",
@@ -12,6 +13,7 @@ __all__ = [
     "MeanText",
     "Popular",
     "RecentPopular",
+    "SegmentPopular",
     "baselines",
     "fit_baselines",
 ]

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from penchant.cli.adapting import adapt_text
 from penchant.cli.data import datasets, fetch, prepare, validate
 from penchant.cli.doctor import doctor
 from penchant.cli.evaluating import evaluate
 from penchant.cli.frame import Frame
 from penchant.cli.lists import recommend, similar
+from penchant.cli.onboard import onboard
 from penchant.cli.quickstart import quickstart
 from penchant.cli.texts import text_models
 from penchant.cli.training import config_show, configs, describe, train
@@ -74,6 +76,10 @@ _enter(
     "penchant train data/ready --out runs/first --config ml-100k --seed 1",
 )  # fmt: skip
 _enter(app, transfer, "transfer", "penchant transfer runs/first data/other --out runs/other")
+_enter(
+    app, adapt_text, "adapt-text",
+    "penchant adapt-text data/ready --model smollm2 --out models/shop --set num_steps=200",
+)  # fmt: skip
 _enter(app, configs, "configs", "penchant configs")
 _enter(config, config_show, "show", "penchant config show default")
 app.add_typer(config, name="config")
@@ -83,6 +89,7 @@ _enter(
     "penchant recommend runs/first --history 50 --history 172 -k 5",
 )  # fmt: skip
 _enter(app, similar, "similar", "penchant similar runs/first --item 50")
+_enter(app, onboard, "onboard", "penchant onboard runs/first -k 10 --keep")
 _enter(app, describe, "describe", "penchant describe runs/first")
 _enter(app, text_models, "text-models", "penchant text-models --fetch minilm")
 _enter(app, doctor, "doctor", "penchant doctor")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MOST_LIST = 1000
 
 
+# limit: function-lines: the options of one command, each with its help, stand in one place
 def recommend(
     run: RunArgument,
     history: Annotated[
@@ -69,6 +70,13 @@ def recommend(
             help="What is known of the user, with --history or alone: age=25.",
         ),
     ] = None,
+    first_list: Annotated[
+        bool,
+        typer.Option(
+            "--first-list",
+            help="For somebody new: popular of late among users of the same --profile, varied.",
+        ),
+    ] = False,
     new_items: NewItemsOption = None,
     data: DataOption = None,
     overwrite: OverwriteOption = False,
@@ -79,8 +87,12 @@ def recommend(
     A user's whole prepared history is read, the test part included.
     """
     out = Output(as_json)
-    _check_choice(history, user, users, to, as_json, profile)
     _check_count(k)
+    if first_list:
+        _check_alone(first_list=[history, user, users, to, at, new_items, objective])
+        _tell_first_list(out, run, _profile(profile or []), k)
+        return
+    _check_choice(history, user, users, to, as_json, profile)
     from penchant.recommender import Recommender
 
     rec = Recommender.load(run)
@@ -176,6 +188,25 @@ def _tell_one(
     out.document({"items": told, "model_version": rec.bundle.id, "skipped": [], **more})
 
 
+def _tell_first_list(out: Output, run: Path, told: dict[str, str], k: int) -> None:
+    """List what is popular among users of whom the same is known."""
+    from penchant.recommender import Recommender
+    from penchant.serving.first_list import counted_attributes
+
+    rec = Recommender.load(run)
+    items = rec.first_list(told, k)
+    counted = counted_attributes(rec.ranker, told)
+    if rec.bundle.first_list is None:
+        out.warn(
+            "the bundle keeps no popularity, since an older version trained it: this is the "
+            "model's list of an empty history"
+        )
+    elif len(counted) < len(told):
+        silent = ", ".join(name for name in told if name not in counted)
+        out.warn(f"says nothing here, since too few users shared it or it helped no list: {silent}")
+    _tell_one(out, rec, items, {"profile": told, "counted": counted})
+
+
 def _tell_many(
     out: Output,
     rec: Recommender,
@@ -204,6 +235,15 @@ def _tell_many(
             progress.told("recommending", num_users, num_all)
     out.line(f"Lists of {num_users:,} users are in {to}.")
     out.document({"path": to, "num_users": num_users, "model_version": version, "skipped": []})
+
+
+def _check_alone(first_list: list[Any]) -> None:
+    if any(each is not None and each != [] for each in first_list):
+        raise UsageError(
+            "--first-list is for somebody of whom there is no event: it goes with --profile and -k "
+            "alone.",
+            "Leave out --history, --user, --users, --out, --at, --objective and --new-items.",
+        )
 
 
 def _check_choice(

@@ -21,6 +21,7 @@ from penchant.errors import InputError
 from penchant.events.given import check_given
 from penchant.model import ModelState
 from penchant.serving.events import Event, RejectedError, time_ms_of
+from penchant.serving.first_list import popular_items
 from penchant.serving.later_items import ItemReader
 from penchant.serving.memory import advance, decode_seen, decode_state
 from penchant.serving.ranking import RankedItem, Ranker
@@ -58,6 +59,9 @@ class Live:
         Gives the present in epoch seconds; a replay gives log time.
     max_ahead_s
         Events later than the clock by more are rejected.
+    first_list
+        Somebody without events gets what is popular among users like them, where the bundle keeps
+        that; else the model's own list of an empty history.
 
     Raises
     ------
@@ -76,11 +80,13 @@ class Live:
         *,
         clock: Callable[[], float] = time.time,
         max_ahead_s: float = 300.0,
+        first_list: bool = False,
     ) -> None:
         self._owns_store = isinstance(store, str)
         self.store = open_store(store) if isinstance(store, str) else store
         self._clock = clock
         self._max_ahead_ms = round(max_ahead_s * 1000)
+        self._first_list = first_list
         self._take(model)
 
     def __enter__(self) -> Live:
@@ -136,7 +142,9 @@ class Live:
         objective: str | None = None,
         user: Mapping[str, Any] | None = None,
     ) -> RecommendResult:
-        """Return the k best items for a user; one without events gets the list of an empty history.
+        """Return the k best items for a user.
+
+        One without events gets the list of an empty history, or what `first_list` asked for.
 
         Parameters
         ----------
@@ -167,6 +175,12 @@ class Live:
             asking = None if user_id is None else str(user_id)
             begin, memory = self._asked(ranker, asking, None if at is None else at_ms, user or {})
             is_complete = asking is None or self.store.history_complete(asking)
+            first = self._first_list and memory.num_events == 0
+            kept = self.store.get_user(asking).attributes if first and asking is not None else {}
+        if first and ranker.bundle.first_list is not None:
+            told = {**kept, **(user or {})}
+            items = popular_items(ranker, ranker.bundle.first_list, told, k)
+            return RecommendResult(items, ranker.bundle.id, 0, is_complete)
         state = decode_state(memory.state, begin) if memory.state else begin
         seen = decode_seen(memory.seen)
         left_out = seen if exclude_seen else np.array([], int)
