@@ -43,4 +43,4 @@ def small_decoder(kind: str = "llama", num_layers: int = 3, seed: int = 3) -> st
 
 def small_settings(kind: str) -> dict[str, Any]:
     """Return the settings that an encoder of a kind needs to be small."""
-    return {"model": small_decoder(), "adapt": "full"} if kind == "language_model" else {}
+    return {"model": small_decoder(), "adaptation": "full"} if kind == "language_model" else {}

@@ -134,7 +134,7 @@ def test_modules_without_memory_take_no_fingerprint() -> None:
 
 
 def test_bad_settings_name_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r'items\.adapt has no value "lorra".*mean lora'):
+    with pytest.raises(ConfigError, match=r'items\.adaptation has no value "lorra".*mean lora'):
         adapted(base(), "lorra", 8, "items")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"encoder\.lora_rank must be 1 or more but is 0"):
         adapted(base(), "lora", 0)

@@ -49,13 +49,13 @@ def adapted(module: M, adapt: Adapt, rank: int, room: str = "encoder") -> M:
     """
     if adapt not in get_args(Adapt):
         raise ConfigError(
-            f'{room}.adapt has no value "{adapt}".', nearest(adapt, list(get_args(Adapt)))
+            f'{room}.adaptation has no value "{adapt}".', nearest(adapt, list(get_args(Adapt)))
         )
     if adapt == "lora":
         if rank < 1:
             raise ConfigError(
                 f"{room}.lora_rank must be 1 or more but is {rank}.",
-                f"Set {room}.lora_rank=8, or {room}.adapt=frozen.",
+                f"Set {room}.lora_rank=8, or {room}.adaptation=frozen.",
             )
         return with_lora(module, rank)
     return module if adapt == "full" else freeze(module)
@@ -106,6 +106,23 @@ def with_lora(module: M, rank: int, targets: Iterable[str] | None = None) -> M:
     with warnings.catch_warnings():  # it tells that it turns the layers of GPT-2 around
         warnings.filterwarnings("ignore", message="fan_in_fan_out")
         inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=16, target_modules=chosen), module)
+    return module
+
+
+def without_lora(module: M) -> M:
+    """Return the module with its additions of low rank added to the matrices they stand beside.
+
+    Relations
+    ---------
+    Computes what it computed with the additions.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, part in list(module.named_modules()):
+        if isinstance(part, BaseTunerLayer):
+            part.merge()
+            above, _, own = name.rpartition(".")
+            setattr(module.get_submodule(above), own, part.get_base_layer())
     return module
 
 

@@ -36,7 +36,7 @@ KINDS = ("llama", "qwen3", "gpt2", "gpt_neox")
 
 def build(kind: str = "llama", **settings) -> LanguageModelEncoder:
     torch.manual_seed(4)
-    chosen = {"model": small_decoder(kind), "window": 6, "adapt": "full", **settings}
+    chosen = {"model": small_decoder(kind), "window": 6, "adaptation": "full", **settings}
     return encoders.build("language_model", chosen, width=WIDTH).double().eval()
 
 
@@ -126,7 +126,7 @@ def test_the_first_layers_alone_are_those_of_the_whole() -> None:
 
 
 def test_from_scratch_is_the_same_form_with_other_weights() -> None:
-    pretrained, scratch = build(), build(adapt="scratch")
+    pretrained, scratch = build(), build(adaptation="scratch")
     both = [dict(encoder.named_parameters()) for encoder in (pretrained, scratch)]
     assert {name: weight.shape for name, weight in both[0].items()} == {
         name: weight.shape for name, weight in both[1].items()
@@ -143,7 +143,7 @@ def test_from_scratch_is_the_same_form_with_other_weights() -> None:
     [("frozen", 0), ("lora", 3 * (2 * (16 + 16) + 2 * (16 + 8)))],
 )
 def test_what_is_trained_can_be_counted(adapt: str, of_the_decoder: int) -> None:
-    encoder = build(adapt=adapt, lora_rank=2)
+    encoder = build(adaptation=adapt, lora_rank=2)
     projections = (8 * 16 + 16) + (16 * 8 + 8) + 2 * 8
     assert trained_parameters(encoder.decoder) == of_the_decoder
     assert trained_parameters(encoder) == of_the_decoder + projections
@@ -151,7 +151,7 @@ def test_what_is_trained_can_be_counted(adapt: str, of_the_decoder: int) -> None
 
 def test_additions_of_low_rank_start_at_nothing_and_learn() -> None:
     events = events_of([5, 3])
-    frozen, lora = build(adapt="frozen"), build(adapt="lora", lora_rank=2)
+    frozen, lora = build(adaptation="frozen"), build(adaptation="lora", lora_rank=2)
     lora.load_state_dict(frozen.state_dict(), strict=False)
     torch.testing.assert_close(frozen.encode(events), lora.encode(events))
     lora.encode(events).square().sum().backward()
@@ -161,7 +161,7 @@ def test_additions_of_low_rank_start_at_nothing_and_learn() -> None:
 
 
 def test_the_state_holds_no_weight_of_the_base_and_loads_onto_the_same() -> None:
-    one, other = build(adapt="lora"), build(adapt="lora")
+    one, other = build(adaptation="lora"), build(adaptation="lora")
     events = events_of([9, 4])
     for weight in one.parameters():
         if weight.requires_grad:
@@ -176,11 +176,11 @@ def test_the_state_holds_no_weight_of_the_base_and_loads_onto_the_same() -> None
 def test_another_base_under_the_same_name_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "decoder"
     shutil.copytree(small_decoder(), folder)
-    state = build(model=str(folder), adapt="frozen").state_dict()
+    state = build(model=str(folder), adaptation="frozen").state_dict()
     shutil.rmtree(folder)
     shutil.copytree(small_decoder(seed=8), folder)
     with pytest.raises(InputError, match=r"on top of the weights that it was trained on"):
-        build(model=str(folder), adapt="frozen").load_state_dict(state)
+        build(model=str(folder), adaptation="frozen").load_state_dict(state)
 
 
 class Counting:
@@ -301,8 +301,8 @@ def test_a_model_is_built_without_memory_and_without_reading_weights(tmp_path: P
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"adapt": "lorra"}, 'encoder.adapt has no value "lorra".*mean lora'),
-        ({"adapt": "lora", "lora_rank": 0}, "encoder.lora_rank must be 1 or more but is 0"),
+        ({"adaptation": "lorra"}, 'encoder.adaptation has no value "lorra".*mean lora'),
+        ({"adaptation": "lora", "lora_rank": 0}, "encoder.lora_rank must be 1 or more but is 0"),
         ({"window": 1}, "encoder.window must be 2 or more but is 1"),
         ({"window": 65}, r"encoder.window must be at most 64, the places that .* but is 65"),
         ({"num_layers": 4}, r"encoder.num_layers must lie in 0..3, the layers of .* but is 4"),

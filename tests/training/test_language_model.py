@@ -123,7 +123,7 @@ def test_describe_tells_the_base_and_what_is_trained_of_it(unbroken):
 
 @pytest.mark.parametrize("adapt", ["frozen", "full", "scratch"])
 def test_other_ways_to_train_it_come_back_from_their_bundles(data, folder, adapt, tmp_path):
-    config = language_model(folder, adapt=adapt).override({"training.num_epochs": 1})
+    config = language_model(folder, adaptation=adapt).override({"training.num_epochs": 1})
     run = train(data, config, tmp_path / "run", reporter="none").run
     kept = load_file(run.bundle / "weights.safetensors")
     whole = 2 * 9 + 1  # nine weights a layer, and the last norm

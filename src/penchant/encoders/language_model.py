@@ -56,7 +56,7 @@ class LanguageModelEncoder(WindowEncoder):
         The decoder: a short name (`smollm2`), or a folder that transformers saved.
     num_layers
         Its first layers that are taken; all when 0.
-    adapt
+    adaptation
         What is trained besides the projections: nothing of the decoder (`frozen`), low-rank
         additions (`lora`), all of it (`full`), or all of it from fresh weights (`scratch`).
     lora_rank
@@ -100,21 +100,22 @@ class LanguageModelEncoder(WindowEncoder):
         width: int,
         model: str = "smollm2",
         num_layers: int = 0,
-        adapt: Adapting = "lora",
+        adaptation: Adapting = "lora",
         lora_rank: int = 8,
         window: int = 50,
         dropout_rate: float = 0.0,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        if adapt not in get_args(Adapting):
+        if adaptation not in get_args(Adapting):
             raise ConfigError(
-                f'encoder.adapt has no value "{adapt}".', nearest(adapt, list(get_args(Adapting)))
+                f'encoder.adaptation has no value "{adaptation}".',
+                nearest(adaptation, list(get_args(Adapting))),
             )
-        decoder = load_decoder(model, num_layers, pretrained=adapt != "scratch")
+        decoder = load_decoder(model, num_layers, pretrained=adaptation != "scratch")
         _check_window(window, decoder.layers.config, model)
         self.window, self.dropout_rate = window, dropout_rate
-        adapted(decoder.layers, "full" if adapt == "scratch" else adapt, lora_rank)
+        adapted(decoder.layers, "full" if adaptation == "scratch" else adaptation, lora_rank)
         leave_out_frozen(decoder, model)
         if checkpointing:
             decoder.compute_again()
