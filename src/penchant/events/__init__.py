@@ -6,6 +6,7 @@ from penchant.events.columns import EventFrame, ReadRecord, event_frame
 from penchant.events.draft import ReadOptions
 from penchant.events.features import FeatureEncoder, ItemFeatures
 from penchant.events.findings import Finding, ValidationReport
+from penchant.events.holding_out import HoldOut
 from penchant.events.item_graph import GraphNames, ItemGraph, ItemNeighbours
 from penchant.events.log import EventLog, validate_log
 from penchant.events.prepared import PreparedData
@@ -22,6 +23,7 @@ __all__ = [
     "FeatureEncoder",
     "Finding",
     "GraphNames",
+    "HoldOut",
     "ItemFeatures",
     "ItemGraph",
     "ItemNeighbours",
