@@ -1,13 +1,21 @@
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 from penchant.encoders import encoders
 from penchant.evaluation import ModelRanker
+from penchant.events import FeatureEncoder
 from penchant.events.arrays import NO_TIME, LogArrays, Part
 from penchant.heads import DotProductHead
 from penchant.interest import Readout, attentions
-from penchant.items import BehaviourInput, IdentityItems
+from penchant.items import (
+    BehaviourInput,
+    IdentityItems,
+    PrefixProfile,
+    ProfileInput,
+    Profiles,
+)
 from penchant.model import InterestModel, Query
 from penchant.packed import PackedEvents
 from penchant.sequences.ranking import cut_block, ranks
@@ -19,7 +27,9 @@ from .small import log_of, random_log
 WIDTH, NUM_ITEMS = 8, 17
 
 
-def make_model(encoder: str = "gru", query_time: bool = True) -> InterestModel:
+def make_model(
+    encoder: str = "gru", query_time: bool = True, profile: ProfileInput | None = None
+) -> InterestModel:
     """Return a model in float64 in which nothing is zero and the time of asking matters."""
     model = InterestModel(
         IdentityItems(NUM_ITEMS, WIDTH),
@@ -28,6 +38,7 @@ def make_model(encoder: str = "gru", query_time: bool = True) -> InterestModel:
         attentions.build("additive", {"decay": "both"}, width=WIDTH),
         Readout(WIDTH, hidden_factor=1, query_time=query_time),
         DotProductHead(NUM_ITEMS),
+        profile=profile,
     ).double()
     draw = torch.Generator().manual_seed(5)
     with torch.no_grad():
@@ -41,11 +52,19 @@ def packed(log: LogArrays, rows: list[int]) -> PackedEvents:
     return PackedEvents.from_lists([items], times_ms=[times])
 
 
-def score_alone(model: InterestModel, block: TargetBlock, place: int, at_ms: int) -> np.ndarray:
+def score_alone(
+    model: InterestModel,
+    block: TargetBlock,
+    place: int,
+    at_ms: int,
+    profiles: Profiles | None = None,
+) -> np.ndarray:
     """Fold the known items before one target, one event at a time, and read."""
     log, row = block.log, int(block.rows[place])
     history = [r for r in range(int(block.starts[place]), row) if log.item_index[r] >= 0]
-    state = model.initial_state(1)
+    user = torch.tensor([block.users[block.owner[place]]])
+    own = None if profiles is None else profiles.of_users(user)
+    state = model.initial_state(1, own)
     for each in history:
         state = model.step(packed(log, [each]), state)
     interest = model.read(state, Query(torch.tensor([at_ms])))
@@ -64,6 +83,22 @@ def test_whole_histories_give_the_scores_of_each_prefix_folded_alone(encoder, qu
             for place, time in enumerate(block.times_ms):
                 want = score_alone(model, block, place, int(time) if query_time else NO_TIME)
                 assert found[place] == pytest.approx(want, abs=1e-9)
+
+
+@pytest.mark.parametrize("encoder", list(encoders))
+def test_each_user_begins_with_their_own_attributes(encoder):
+    jobs = pl.DataFrame({"job": ["baker", "nurse", None, "pilot", "nurse", None, *["baker"] * 3]})
+    features = FeatureEncoder.fit(jobs).transform(jobs)
+    profiles = Profiles.of(features)
+    model = make_model(encoder, profile=PrefixProfile(WIDTH, features)).eval()
+    ranker = ModelRanker(model, profiles=profiles)
+    for whole in target_blocks(random_log(8, num_users=9), Part.TEST, block_events=30):
+        for block in cut_block(whole, NUM_ITEMS, block_cells=5 * NUM_ITEMS):
+            found = ranker.score(block)
+            with torch.inference_mode():
+                for place, time in enumerate(block.times_ms):
+                    want = score_alone(model, block, place, int(time), profiles)
+                    assert found[place] == pytest.approx(want, abs=1e-9)
 
 
 def test_a_history_without_known_items_is_read_from_the_empty_memory():

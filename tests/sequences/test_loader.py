@@ -54,6 +54,20 @@ def test_every_event_is_a_target_once_and_follows_the_event_before_it(
     assert loader.num_targets == len(found)
 
 
+def test_batches_name_their_users_and_whose_each_target_is() -> None:
+    log = log_of([3, 0, 1, 11, 2])
+    owner, found = log.user.tolist(), []
+    for batch in TrainingLoader(log, window=4, batch_events=5, seed=3).epoch(0):
+        users = batch.users.tolist()
+        assert [owner[item] for item in batch.events.item_index.tolist()] == [
+            users[place] for place in batch.events.user.tolist()
+        ]
+        of_target = [users[place] for place in batch.target_user.tolist()]
+        assert of_target == [owner[item] for item in batch.target_item.tolist()]
+        found += of_target
+    assert sorted(found) == owner
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=12),

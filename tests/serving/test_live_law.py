@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from penchant import EventLog
@@ -13,18 +14,19 @@ from penchant.sequences.ranking import ranks, seen_items
 from penchant.sequences.targets import target_blocks
 from penchant.serving import Event, Live, Ranker
 
-from .world import ITEMS, TYPES, make_bundle, make_log
+from .world import ITEMS, TYPES, make_bundle, make_log, make_users
 
 ML_100K = Path(__file__).parents[2] / "data" / "ml-100k"
 
 
 def offline_ranks(
-    bundle, log: LogArrays, objective: str = ""
+    bundle, log: LogArrays, objective: str = "", users: pl.DataFrame | None = None
 ) -> dict[tuple[int, int], tuple[int, bool]]:
     """Return rank and whether it was left out (rank 0), by user and place in the history."""
     found = {}
     roles = build_roles(bundle.config, bundle.event_types)
-    ranker = ModelRanker(bundle.model, roles=roles, objective=objective)
+    told = {"objective": objective, "profiles": bundle.profiles(users)}
+    ranker = ModelRanker(bundle.model, roles=roles, **told)
     targets = roles.with_targets(log, bundle.model.place_of(objective))
     for block in target_blocks(targets, Part.TEST):
         ranked = ranks(ranker.score(block), block, seen=seen_items(block, roles.seen_types))
@@ -38,7 +40,7 @@ def offline_ranks(
 
 
 def live_ranks(
-    bundle, histories: dict[str, list[Event]], log: LogArrays, objective: str = ""
+    bundle, histories: dict[str, list[Event]], log: LogArrays, objective: str = "", users=()
 ) -> dict[tuple[int, int], tuple[int, bool]]:
     """Replay a log in the order of time: what is trained on at once, then one by one, asking."""
     roles = build_roles(bundle.config, bundle.event_types)
@@ -53,6 +55,8 @@ def live_ranks(
     found = {}
     now = rows[num_before][0]
     with Live(bundle, clock=lambda: now) as live:
+        for user_id, attributes in zip(histories, users, strict=False):
+            live.put_user(user_id, attributes)
         live.observe([of_user[user][place] for _, _, user, place in rows[:num_before]])
         for time, row, user, place in rows[num_before:]:
             now, event = time, of_user[user][place]
@@ -80,6 +84,22 @@ def by_user(events: list[dict]) -> dict[str, list[Event]]:
     for event in events:
         histories.setdefault(event["user_id"], []).append(Event.of(event))
     return histories
+
+
+def cut_in_time(bundle, histories: dict[str, list[Event]]) -> LogArrays:
+    """Return histories as a log whose last events are the test part."""
+    all_of_it = Ranker(bundle).arrays(
+        [[event.logged(0) for event in history] for history in histories.values()]
+    )
+    is_test = all_of_it.time_ms >= np.quantile(all_of_it.time_ms, 0.6)
+    return LogArrays(
+        all_of_it.item_index,
+        all_of_it.event_type,
+        all_of_it.value,
+        all_of_it.time_ms,
+        np.where(is_test, Part.TEST, Part.TRAIN).astype(np.int8),
+        all_of_it.offsets,
+    )
 
 
 ENCODERS = [
@@ -134,24 +154,25 @@ def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator(
 ):
     bundle = make_bundle(seed=5, encoder=encoder, **settings)
     histories = by_user(make_log(num_users=40, seed=9))
-    all_of_it = Ranker(bundle).arrays(
-        [[event.logged(0) for event in history] for history in histories.values()]
-    )
-    is_test = all_of_it.time_ms >= np.quantile(all_of_it.time_ms, 0.6)
-    log = LogArrays(
-        all_of_it.item_index,
-        all_of_it.event_type,
-        all_of_it.value,
-        all_of_it.time_ms,
-        np.where(is_test, Part.TEST, Part.TRAIN).astype(np.int8),
-        all_of_it.offsets,
-    )
+    log = cut_in_time(bundle, histories)
     offline = offline_ranks(bundle, log, objective)
     live = live_ranks(bundle, histories, log, objective)
     is_target = np.isin(log.event_type, [TYPES.index(name) for name in types])
-    assert len(offline) == (is_test & is_target).sum() > 40
+    assert len(offline) == ((log.part == Part.TEST) & is_target).sum() > 40
     assert {rank for rank, _ in offline.values()} >= {0, 1, 2, 3, len(ITEMS) + 1}
     assert live == offline
+
+
+@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: encoder["kind"])
+def test_replaying_a_log_gives_those_ranks_where_attributes_are_read(encoder):
+    users = make_users(40)
+    bundle = make_bundle(seed=5, users=users, encoder=encoder, profile={"kind": "prefix"})
+    histories = by_user(make_log(num_users=40, seed=9))
+    users = users[[int(user_id[1:]) for user_id in histories]]  # as they come in the log
+    log = cut_in_time(bundle, histories)
+    offline = offline_ranks(bundle, log, users=users)
+    assert live_ranks(bundle, histories, log, users=users.to_dicts()) == offline
+    assert live_ranks(bundle, histories, log) != offline
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,19 @@ TYPES = ("view", "buy")
 
 
 def make_bundle(
-    seed: int = 0, items=ITEMS, types=TYPES, has_times: bool = True, **settings
+    seed: int = 0, items=ITEMS, types=TYPES, has_times: bool = True, users=None, **settings
 ) -> Bundle:
-    """Return an untrained bundle in float64 whose every part, biases included, is random."""
+    """Return an untrained bundle in float64 whose every part, biases included, is random.
+
+    `users` is a table of attributes of users, where the model is to read some.
+    """
     plain = {"width": 8, "items": {"kind": "identity"}}
     config = Config.load("default", {**plain, **settings}, environ={})
     torch.manual_seed(seed)
-    model = build_model(config, len(items), len(types)).double().eval()
+    readers = FeatureEncoder() if users is None else FeatureEncoder.fit(users)
+    known = None if users is None else readers.transform(users)
+    sizes = len(items), len(types)
+    model = build_model(config, *sizes, user_features=known).double().eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "decay" not in name:
@@ -37,6 +43,7 @@ def make_bundle(
         event_types=types,
         item_counts=np.ones(len(items), np.int64),
         facts={"has_times": has_times, "fingerprint": f"made from seed {seed}"},
+        user_encoder=readers,
     )
 
 

@@ -49,9 +49,20 @@ class NumericAttribute:
     logarithm: bool = False
     kind: Literal["numeric"] = "numeric"
 
+    def values(self, column: pl.Series) -> np.ndarray:
+        """Return (I,) float64 numbers, NaN where there is none."""
+        return _numbers(column)
+
+    def is_known(self, column: pl.Series) -> np.ndarray:
+        """Return (I,) bool, where there is a number; a missing one is encoded as the mean is."""
+        return ~np.isnan(_numbers(column))
+
     def encode(self, column: pl.Series) -> np.ndarray:
         """Return (I,) float32."""
-        values = _numbers(column)
+        return self.normalised(_numbers(column))
+
+    def normalised(self, values: np.ndarray) -> np.ndarray:
+        """Return (I,) float32 for numbers (I,), 0 for NaN."""
         if self.logarithm:
             values = np.log1p(np.maximum(values, 0))
         normalised = np.clip((values - self.mean) / self.std, -FARTHEST, FARTHEST)

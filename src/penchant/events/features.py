@@ -7,6 +7,7 @@ one that came later. Text is encoded elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,46 @@ class ItemFeatures:
         return len(self.bag_offsets) - 1
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Attributes of some rows, each read by itself.
+
+    Parameters
+    ----------
+    categories
+        With (I,) int64, 0 = missing or not seen in training.
+    numbers
+        With (I,) float64, NaN where missing.
+    bags
+        With rows and indices, each (nnz,) int64, by row.
+    """
+
+    categories: list[tuple[CategoricalAttribute, np.ndarray]] = field(default_factory=list)
+    numbers: list[tuple[NumericAttribute, np.ndarray]] = field(default_factory=list)
+    bags: list[tuple[BagAttribute, np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def features(self, num_rows: int) -> ItemFeatures:
+        """Return all of them together."""
+        categorical = _stacked([index for _, index in self.categories], num_rows, np.int64)
+        normalised = [each.normalised(values) for each, values in self.numbers]
+        bag_index, bag_offsets = _join_bags(self.bags, num_rows)
+        is_known = (categorical > 0).any(1) | (np.diff(bag_offsets) > 0)
+        for _, values in self.numbers:  # a missing one is encoded as the mean is
+            is_known |= ~np.isnan(values)
+        return ItemFeatures(
+            categorical_names=tuple(each.name for each, _ in self.categories),
+            categorical=categorical,
+            cardinalities=tuple(len(each.values) + 1 for each, _ in self.categories),
+            numeric_names=tuple(each.name for each, _ in self.numbers),
+            numeric=_stacked(normalised, num_rows, np.float32),
+            bag_names=tuple(each.name for each, *_ in self.bags),
+            bag_index=bag_index,
+            bag_offsets=bag_offsets,
+            bag_size=sum(len(each.values) for each, *_ in self.bags),
+            is_known=is_known,
+        )
+
+
 @dataclass(frozen=True)
 class FeatureEncoder:
     """Turns a table of items into `ItemFeatures`.
@@ -133,26 +174,25 @@ class FeatureEncoder:
 
     def transform(self, item_table: pl.DataFrame) -> ItemFeatures:
         """Encode items; a column that the table lacks is missing for all of them."""
-        categories = [each for each in self.attributes if isinstance(each, CategoricalAttribute)]
-        numbers = [each for each in self.attributes if isinstance(each, NumericAttribute)]
-        bags = [each for each in self.attributes if isinstance(each, BagAttribute)]
-        bag_index, bag_offsets = _join_bags(bags, item_table)
-        categorical = _columns(categories, item_table, np.dtype(np.int64))
-        is_known = (categorical > 0).any(1) | (np.diff(bag_offsets) > 0)
-        for each in numbers:
-            is_known |= each.is_known(_column(each, item_table))
-        return ItemFeatures(
-            categorical_names=tuple(each.name for each in categories),
-            categorical=categorical,
-            cardinalities=tuple(len(each.values) + 1 for each in categories),
-            numeric_names=tuple(each.name for each in numbers),
-            numeric=_columns(numbers, item_table, np.dtype(np.float32)),
-            bag_names=tuple(each.name for each in bags),
-            bag_index=bag_index,
-            bag_offsets=bag_offsets,
-            bag_size=sum(len(each.values) for each in bags),
-            is_known=is_known,
-        )
+        read = Encoded()
+        for each in self.attributes:
+            column = _column(each, item_table)
+            if isinstance(each, CategoricalAttribute):
+                read.categories.append((each, each.encode(column)))
+            elif isinstance(each, NumericAttribute):
+                read.numbers.append((each, each.values(column)))
+            else:
+                read.bags.append((each, *each.encode(column)))
+        return read.features(item_table.height)
+
+    @cached_property
+    def places(self) -> dict[str, dict[str, int]]:
+        """Index of each value, by the name of its category or bag."""
+        return {
+            each.name: {value: index for index, value in enumerate(each.values)}
+            for each in self.attributes
+            if not isinstance(each, NumericAttribute)
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the encoder as plain values for JSON."""
@@ -192,22 +232,20 @@ def _column(attribute: Attribute, item_table: pl.DataFrame) -> pl.Series:
     return pl.Series(attribute.name, [None] * item_table.height, dtype=pl.String)
 
 
-def _columns(attributes: list[Any], item_table: pl.DataFrame, dtype: np.dtype) -> np.ndarray:
-    encoded = [attribute.encode(_column(attribute, item_table)) for attribute in attributes]
-    if not encoded:
-        return np.zeros((item_table.height, 0), dtype=dtype)
-    return np.stack(encoded, axis=1)  # (I, F)
+def _stacked(columns: list[np.ndarray], num_rows: int, dtype: type) -> np.ndarray:
+    return np.stack(columns, axis=1) if columns else np.zeros((num_rows, 0), dtype=dtype)  # (I, F)
 
 
-def _join_bags(bags: list[BagAttribute], item_table: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _join_bags(
+    bags: list[tuple[BagAttribute, np.ndarray, np.ndarray]], num_rows: int
+) -> tuple[np.ndarray, np.ndarray]:
     rows, indices, first = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
-    for bag in bags:
-        row, index = bag.encode(_column(bag, item_table))
+    for bag, row, index in bags:
         rows.append(row)
         indices.append(index + first)
         first += len(bag.values)
     all_rows = np.concatenate(rows)
     by_item = np.argsort(all_rows, kind="stable")
-    counts = np.bincount(all_rows, minlength=item_table.height)
+    counts = np.bincount(all_rows, minlength=num_rows)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return np.concatenate(indices)[by_item], offsets

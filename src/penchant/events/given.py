@@ -1,7 +1,7 @@
-"""Attributes as they are given from outside, one mapping for each user or item, as a table.
+"""Attributes as they are given from outside, one mapping for each user or item.
 
-A fitted encoder reads the table as it reads the one of the training: what it cannot read counts as
-unknown. `check_given` is the door for attributes that somebody types.
+They are read as the table of the training was: what cannot be read counts as unknown. `read_given`
+does for a few what a table does for many; `check_given` is the door for what somebody types.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from penchant.errors import InputError
 from penchant.events.attributes import Attribute, BagAttribute, NumericAttribute
-from penchant.events.features import FeatureEncoder
+from penchant.events.features import Encoded, FeatureEncoder, ItemFeatures
 from penchant.registry import nearest
 
 
@@ -37,6 +38,39 @@ def given_table(given: Sequence[Mapping[str, Any]], encoder: FeatureEncoder) -> 
     }
     rows = pl.Series([None] * len(given), dtype=pl.Null)  # counts them where nothing is read
     return pl.DataFrame({"": rows, **columns})
+
+
+def read_given(given: Sequence[Mapping[str, Any]], encoder: FeatureEncoder) -> ItemFeatures:
+    """Return what an encoder makes of attributes, without a table.
+
+    Notes
+    -----
+    Some ten microseconds for each attribute, where the first row of a table takes milliseconds.
+
+    Relations
+    ---------
+    Equals `encoder.transform(given_table(given, encoder))`.
+    """
+    read = Encoded()
+    for each in encoder.attributes:
+        values = [one.get(each.name) for one in given]
+        if isinstance(each, NumericAttribute):
+            read.numbers.append((each, np.array([_number(value) for value in values], float)))
+            continue
+        place = encoder.places[each.name]
+        if isinstance(each, BagAttribute):
+            found = [
+                sorted({place[part] for part in _known(_parts(value, each.separator), place)})
+                for value in values
+            ]
+            row = np.repeat(np.arange(len(given)), [len(indices) for indices in found])
+            index = np.array([one for indices in found for one in indices], np.int64)
+            read.bags.append((each, row, index))
+        else:
+            texts = [_stripped(_text(value)) for value in values]
+            index = np.array([place.get(text, -1) + 1 for text in texts], np.int64)
+            read.categories.append((each, index))
+    return read.features(len(given))
 
 
 def check_given(given: Mapping[str, Any], encoder: FeatureEncoder) -> None:
@@ -63,12 +97,24 @@ def check_given(given: Mapping[str, Any], encoder: FeatureEncoder) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    if value is None or isinstance(value, date):
-        return True
+    return value is None or math.isfinite(_number(value))
+
+
+def _number(value: Any) -> float:
+    """Return a number, NaN where the value is none."""
     try:
-        return math.isfinite(float(value))
-    except (TypeError, ValueError):
-        return False
+        number = float(_text(value) or "nan")
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _stripped(text: str | None) -> str:
+    return "" if text is None else text.strip()
+
+
+def _known(parts: list[str] | None, place: Mapping[str, int]) -> list[str]:
+    return [text for part in parts or () if (text := part.strip()) in place]
 
 
 def _column(attribute: Attribute, values: list[Any]) -> pl.Series:

@@ -20,7 +20,7 @@ from penchant.config import build_roles
 from penchant.encoders import Looked, map_state
 from penchant.errors import InputError
 from penchant.events.arrays import UNKNOWN_ITEM, LogArrays, Part
-from penchant.events.given import given_table
+from penchant.events.given import read_given
 from penchant.items import Profiles
 from penchant.model import ModelState, Query
 from penchant.packed import NO_TIME
@@ -144,7 +144,7 @@ class Ranker:
         """
         if not self.model.profile.is_read:
             return None
-        return self.bundle.profiles(given_table(users, self.bundle.user_encoder))
+        return Profiles.of(read_given(users, self.bundle.user_encoder))
 
     @torch.inference_mode()
     def begin(self, num_users: int, profiles: Profiles | None = None) -> ModelState:
