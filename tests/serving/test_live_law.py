@@ -14,6 +14,7 @@ from penchant.sequences.ranking import ranks, seen_items
 from penchant.sequences.targets import target_blocks
 from penchant.serving import Event, Live, Ranker
 
+from ..decoders import small_settings
 from .world import ITEMS, TYPES, make_bundle, make_log, make_users
 
 ML_100K = Path(__file__).parents[2] / "data" / "ml-100k"
@@ -107,6 +108,7 @@ ENCODERS = [
     {"kind": "linear"},
     {"kind": "transformer", "window": 4, "position": "bias_and_time"},
     {"kind": "bert", "window": 5},
+    {"kind": "language_model", "window": 4},
 ]
 
 
@@ -152,6 +154,7 @@ MIXTURE = {"head": {"kind": "mixture", "num_components": 3}}
 def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator(
     encoder, settings, objective, types
 ):
+    encoder = encoder | small_settings(encoder["kind"])
     bundle = make_bundle(seed=5, encoder=encoder, **settings)
     histories = by_user(make_log(num_users=40, seed=9))
     log = cut_in_time(bundle, histories)
@@ -166,6 +169,7 @@ def test_replaying_a_log_gives_the_ranks_of_the_offline_evaluator(
 @pytest.mark.parametrize("encoder", ENCODERS, ids=lambda encoder: encoder["kind"])
 def test_replaying_a_log_gives_those_ranks_where_attributes_are_read(encoder):
     users = make_users(40)
+    encoder = encoder | small_settings(encoder["kind"])
     bundle = make_bundle(seed=5, users=users, encoder=encoder, profile={"kind": "prefix"})
     histories = by_user(make_log(num_users=40, seed=9))
     users = users[[int(user_id[1:]) for user_id in histories]]  # as they come in the log

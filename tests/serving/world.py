@@ -65,3 +65,19 @@ def make_log(num_users: int = 9, seed: int = 3) -> list[dict]:
                 event["value"] = float(draw.integers(1, 6))
             events.append(event)
     return sorted(events, key=lambda event: event["timestamp"])
+
+
+def make_users(num_users: int = 9, seed: int = 6) -> pl.DataFrame:
+    """Return attributes of the users u0, u1, …; of some of them nothing is known."""
+    draw = np.random.default_rng(seed)
+    rows = [
+        {"age": None, "job": None, "langs": None}
+        if user % 5 == 2
+        else {
+            "age": None if draw.random() < 0.4 else int(draw.integers(9, 90)),
+            "job": draw.choice([None, "baker", "nurse", "pilot"]),
+            "langs": draw.choice([None, "de|en", "en", "fr|de|nl"]),
+        }
+        for user in range(num_users)
+    ]
+    return pl.DataFrame(rows)

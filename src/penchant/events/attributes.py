@@ -68,10 +68,6 @@ class NumericAttribute:
         normalised = np.clip((values - self.mean) / self.std, -FARTHEST, FARTHEST)
         return np.nan_to_num(normalised, nan=0.0).astype(np.float32)
 
-    def is_known(self, column: pl.Series) -> np.ndarray:
-        """Return (I,) bool, where there is a number; a missing one is encoded as the mean is."""
-        return ~np.isnan(_numbers(column))
-
 
 @dataclass(frozen=True, slots=True)
 class CategoricalAttribute:
