@@ -84,6 +84,52 @@ def load_module(folder: Path, settings: dict[str, Any]) -> nn.Module:
     return module.to(torch.float32).eval()
 
 
+def load_language_model(folder: Path, *, is_causal: bool) -> tuple[nn.Module, list[str]]:
+    """Return the transformer of a folder with its head over words, float32, in evaluation mode.
+
+    Parameters
+    ----------
+    folder
+        Of the transformer.
+    is_causal
+        Whether the head tells the next word, and not hidden ones.
+
+    Returns
+    -------
+    module, fresh
+        And the names of the head's weights that the folder does not have, which start by chance.
+
+    Raises
+    ------
+    ConfigError
+        When the installed transformers does not know its kind, or such a head for it.
+    CorruptBundleError
+        When its other weights are not those of its kind.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    loader: Any = AutoModelForCausalLM if is_causal else AutoModelForMaskedLM
+    with quietly(), _told(folder):
+        module, found = loader.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    own = {name for name, _ in module.named_parameters()}
+    fresh = sorted(name for name in found["missing_keys"] if name in own)
+    inner = [name for name in fresh if name.startswith(f"{module.base_model_prefix}.")]
+    if inner or found["mismatched_keys"]:
+        raise CorruptBundleError(
+            f"The weights in {folder} are not those of its config.json: {len(inner)} are "
+            f"missing{', the first ' + inner[0] if inner else ''}.",
+            "Copy or fetch the model again.",
+        )
+    return module.eval(), fresh
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Return the tokenizer of a folder.
 
