@@ -29,7 +29,7 @@ from penchant.serving.histories import OnUnknown, in_order, unknown_items
 from penchant.serving.later_items import with_later_items
 from penchant.serving.onboarding import NUM_USERS, Onboarding, onboarding
 from penchant.serving.ranking import RankedItem, Ranker
-from penchant.training import Run, train
+from penchant.training import Run, train, transfer
 from penchant.training.baseline_texts import baseline_vectors
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Recommender:
         resume: bool = False,
         overwrite: bool = False,
         progress: str = "auto",
+        warm_start: str | Path | None = None,
     ) -> Self:
         """Train on the training part of prepared data.
 
@@ -100,12 +101,17 @@ class Recommender:
             Begin anew where one stands.
         progress
             `auto`, `bar`, `plain` or `none`.
+        warm_start
+            A run or bundle of the same settings whose weights are started from.
         """
+        options: dict[str, Any] = {
+            "resume": resume,
+            "overwrite": overwrite,
+            "warm_start": warm_start,
+        }
         with tempfile.TemporaryDirectory(prefix="penchant-run-") as scratch:
             place = Path(run_dir) if run_dir is not None else Path(scratch) / "run"
-            done = train(
-                data, self.config, place, resume=resume, overwrite=overwrite, reporter=progress
-            )
+            done = train(data, self.config, place, reporter=progress, **options)
             self._take(done.bundle, place if run_dir is not None else None)
         self._data = data
         return self
@@ -412,6 +418,17 @@ class Recommender:
         )
         self._bundle = replace(self.bundle, questions=chosen.to_dict())
         return chosen
+
+    def transfer(self, data: PreparedData | str | Path, **options: Any) -> Self:
+        """Return this model for the items of other data, by what their texts say; untrained.
+
+        `options` are those of `penchant.training.transfer`: `settings=[...]`, `own_mean=True`.
+        """
+        prepared = PreparedData.load(data) if isinstance(data, str | Path) else data
+        bundle = transfer(self.bundle, prepared, **options)
+        other = type(self)(bundle.config, bundle)
+        other._data = prepared
+        return other
 
     def save(self, directory: str | Path, *, overwrite: bool = False) -> None:
         """Write the bundle as a folder that can be copied to another machine."""

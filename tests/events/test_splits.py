@@ -25,6 +25,7 @@ def flat(histories):
     ("text", "split"),
     [
         ("leave-one-out", Split("leave-one-out")),
+        ("none", Split("none")),
         (" time:0.25 ", Split("time", share=0.25)),
         ("published-time:0.9", Split("published-time", share=0.9)),
         ("time:1970-01-02", Split("time", at_ms=24 * 3600 * 1000)),
@@ -35,7 +36,7 @@ def test_a_split_is_read_from_its_name(text, split):
     assert parse_split(text) == split
 
 
-@pytest.mark.parametrize("text", ["random", "time", "time:", "leave-one-out:2", ""])
+@pytest.mark.parametrize("text", ["random", "time", "time:", "leave-one-out:2", "none:1", ""])
 def test_an_unknown_split_is_refused(text):
     with pytest.raises(UsageError, match=r"one of leave-one-out, time:0\.9.* but '" + text):
         parse_split(text)
@@ -50,6 +51,12 @@ def test_a_share_that_is_none_is_refused(cut):
 def test_a_date_that_is_none_is_refused():
     with pytest.raises(UsageError, match="ISO 8601 date, but 'May' in 'time:May' is neither"):
         parse_split("time:May")
+
+
+def test_without_a_split_everything_is_trained_on():
+    assigned = assign(Split("none"), np.array([NO_TIME, 5, 2]), np.array([0, 1, 3]))
+    assert assigned.part.tolist() == [TRAIN, TRAIN, TRAIN]
+    assert not Split("none").by_time
 
 
 def test_leave_one_out_tests_on_the_last_and_validates_on_the_second_last():

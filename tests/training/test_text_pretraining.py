@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from penchant.errors import ConfigError, InputError, OutputExistsError
 from penchant.events import LogArrays
 from penchant.texts import open_text_model
-from penchant.training.history_texts import HistoryRows, Marks
+from penchant.training.history_texts import HistoryRows, Marks, history_rows
 from penchant.training.pretrained_folder import adapt_text
-from penchant.training.text_pretraining import PretrainingSettings, history_rows, of_hugging_face
+from penchant.training.text_pretraining import PretrainingSettings, of_hugging_face
 from penchant.training.word_tasks import HiddenWords, NextWord
 
 from .words import COLOURS, GARDEN, word_data
@@ -80,11 +80,10 @@ def encoder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def decoder(tmp_path_factory):
+def save_decoder(folder):
+    """Save a decoder, bfloat16."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    folder = tmp_path_factory.mktemp("decoder")
     torch.manual_seed(5)
     config = LlamaConfig(
         vocab_size=len(MARKS) + len(WORDS), hidden_size=16, intermediate_size=24,
@@ -94,6 +93,11 @@ def decoder(tmp_path_factory):
     LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
     save_tokenizer(folder, for_decoder=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory):
+    return save_decoder(tmp_path_factory.mktemp("decoder"))
 
 
 def rows_of(found: HistoryRows) -> list[list[int]]:
@@ -128,7 +132,7 @@ def test_users_are_held_out_whole():
 def test_a_decoder_reads_titles_on_lines_of_their_own(decoder):
     base = of_hugging_face(open_text_model(str(decoder)))
     data = word_data()
-    [first, *_] = rows_of(history_rows(data, base, quick(), is_causal=True))
+    [first, *_] = rows_of(history_rows(data, base, "{title}", 16, is_causal=True))
     item = data.log.train.item_index[:2]
     titles = [data.item_table["title"][int(index)] for index in item]
     ids = [base.tokenizer(title, add_special_tokens=False)["input_ids"] for title in titles]
@@ -137,7 +141,7 @@ def test_a_decoder_reads_titles_on_lines_of_their_own(decoder):
 
 def test_an_encoder_reads_titles_between_the_marks_of_sentences(encoder):
     base = of_hugging_face(open_text_model(str(encoder)))
-    found = rows_of(history_rows(word_data(), base, quick(), is_causal=False))
+    found = rows_of(history_rows(word_data(), base, "{title}", 16, is_causal=False))
     assert all(row[0] == 2 and row[-1] == 3 and len(row) <= 16 for row in found)
     assert found[0][3] == 3
 

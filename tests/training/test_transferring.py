@@ -116,6 +116,21 @@ def test_a_run_is_made_that_says_where_it_comes_from(run, source, kitchen, tmp_p
         transfer_run(run.path, kitchen, place)
 
 
+def test_the_recommender_speaks_of_the_other_items(run, kitchen):
+    made = Recommender.load(run.path).transfer(kitchen)
+    history = [kitchen.items.id(0), kitchen.items.id(1)]
+    table = made.recommend(histories=[history], k=25, exclude_seen=False)
+    assert set(table["item_id"]) == set(kitchen.items)
+    assert made.evaluate(num_draws=0).num_targets == 50
+
+
+def test_a_recommender_is_fitted_from_a_transferred_one(run, kitchen, tmp_path):
+    made = transfer_run(run.path, kitchen, tmp_path / "kitchen")[0]
+    config = run.config.override({"training.num_epochs": 1})
+    fitted = Recommender(config).fit(kitchen, warm_start=made.path, progress="none")
+    assert fitted.bundle.facts["num_train_events"] > 0
+
+
 def test_a_transferred_run_cannot_be_resumed_but_started_from(run, kitchen, tmp_path):
     made, _ = transfer_run(run.path, kitchen, tmp_path / "kitchen")
     with pytest.raises(InputError, match="was transferred") as caught:

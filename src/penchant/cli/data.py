@@ -34,8 +34,8 @@ SplitOption = Annotated[
     str | None,
     typer.Option(
         metavar="SPLIT",
-        help="time:0.9, time:2026-05-01, leave-one-out or published-time:0.9; the first by "
-        "default where there are times, else leave-one-out.",
+        help="time:0.9, time:2026-05-01, leave-one-out, published-time:0.9, or none: train on "
+        "everything; the first by default where there are times, else leave-one-out.",
     ),
 ]
 MinUserOption = Annotated[int, typer.Option(metavar="N", help="Fewest events of a user.")]

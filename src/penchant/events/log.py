@@ -171,8 +171,8 @@ class EventLog(EventFrame):
         Parameters
         ----------
         split
-            `time:0.9`, `time:2026-05-01`, `leave-one-out` or `published-time:0.9`; where there
-            are times the first by default, else leave-one-out.
+            `time:0.9`, `time:2026-05-01`, `leave-one-out`, `published-time:0.9`, or `none`, which
+            trains on everything; where there are times the first by default, else leave-one-out.
         min_user_events, min_item_events
             Users and items with fewer events are left out until all have enough.
         cold

@@ -49,8 +49,8 @@ def prepare(
     event_frame
         The log as it was read.
     split
-        `time:0.9`, `time:2026-05-01`, `leave-one-out` or `published-time:0.9`; where there are
-        times the first by default, else leave-one-out.
+        `time:0.9`, `time:2026-05-01`, `leave-one-out`, `published-time:0.9`, or `none`, which
+        trains on everything; where there are times the first by default, else leave-one-out.
     min_user_events, min_item_events
         The core: users and items with fewer events are dropped until all have enough. Under
         `time` counted and dropped in the training part alone, so that they turn cold.

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from penchant.events import LogArrays
+from penchant.events import LogArrays, PreparedData
 from penchant.seeds import stream
+from penchant.texts import prompts
+from penchant.texts.huggingface import HuggingFaceTextModel
 from penchant.texts.tokens import TokenRows
 
 
@@ -94,3 +96,33 @@ class HistoryRows:
         held = stream(seed, "held-out histories").choice(users, count, replace=False)
         is_held = np.isin(self.user, held)
         return np.flatnonzero(~is_held), np.flatnonzero(is_held)
+
+
+def history_rows(
+    data: PreparedData,
+    base: HuggingFaceTextModel,
+    template: str,
+    max_tokens: int,
+    *,
+    is_causal: bool,
+) -> HistoryRows:
+    """Write the histories of the training part as tokens, by a template over columns of items.
+
+    Texts stand on lines of their own for a decoder, between the marks of sentences for an encoder.
+    """
+    columns = {name: data.item_table[name].to_list() for name in data.item_table.columns}
+    texts = prompts(columns, template)
+    tokenizer = base.tokenizer
+
+    def tokens(text: str) -> tuple[int, ...]:
+        return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    if is_causal:
+        start = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
+        marks = Marks(start, between=tokens("\n"))
+    else:
+        ends = [mark for mark in (tokenizer.sep_token_id, tokenizer.eos_token_id) if mark]
+        starts = [mark for mark in (tokenizer.cls_token_id, tokenizer.bos_token_id) if mark]
+        marks = Marks(tuple(starts[:1]), tuple(ends[:1]), tuple(ends[:1]))
+    most = min(max_tokens, base.most_tokens)
+    return HistoryRows.of(data.log.train, [tokens(text) for text in texts], marks, most)

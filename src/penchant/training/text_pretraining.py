@@ -22,12 +22,12 @@ from penchant.config.settings import Settings
 from penchant.errors import ConfigError, InputError
 from penchant.events import PreparedData
 from penchant.seeds import seed_everything, stream
-from penchant.texts import TextModel, open_text_model, prompts
+from penchant.texts import TextModel, open_text_model
 from penchant.texts.huggingface import HuggingFaceTextModel, is_decoder
 from penchant.texts.loading import load_language_model
 from penchant.texts.tokens import TokenRows
 from penchant.training.devices import choose_device, use_threads
-from penchant.training.history_texts import HistoryRows, Marks
+from penchant.training.history_texts import history_rows
 from penchant.training.interrupts import InterruptFlag
 from penchant.training.word_tasks import HiddenWords, NextWord, WordTask
 
@@ -171,7 +171,9 @@ def pretrain_text(
     seed_everything(settings.seed)
     is_causal = is_decoder(base.settings)
     task = NextWord() if is_causal else hidden_words(base, settings.mask_share)
-    histories = history_rows(data, base, settings, is_causal=is_causal)
+    histories = history_rows(
+        data, base, settings.template, settings.max_tokens, is_causal=is_causal
+    )
     train, held = histories.parted(settings.held_out_users, settings.seed)
     if not len(held):
         raise InputError(
@@ -249,35 +251,6 @@ def hidden_words(base: HuggingFaceTextModel, share: float) -> HiddenWords:
         )
     special = tuple(int(token) for token in tokenizer.all_special_ids)
     return HiddenWords(tokenizer.mask_token_id, special, len(tokenizer), share)
-
-
-def history_rows(
-    data: PreparedData,
-    base: HuggingFaceTextModel,
-    settings: PretrainingSettings,
-    *,
-    is_causal: bool,
-) -> HistoryRows:
-    """Write the histories of the training part as tokens.
-
-    Texts stand on lines of their own for a decoder, between the marks of sentences for an encoder.
-    """
-    columns = {name: data.item_table[name].to_list() for name in data.item_table.columns}
-    texts = prompts(columns, settings.template)
-    tokenizer = base.tokenizer
-
-    def tokens(text: str) -> tuple[int, ...]:
-        return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    if is_causal:
-        start = () if tokenizer.bos_token_id is None else (tokenizer.bos_token_id,)
-        marks = Marks(start, between=tokens("\n"))
-    else:
-        ends = [mark for mark in (tokenizer.sep_token_id, tokenizer.eos_token_id) if mark]
-        starts = [mark for mark in (tokenizer.cls_token_id, tokenizer.bos_token_id) if mark]
-        marks = Marks(tuple(starts[:1]), tuple(ends[:1]), tuple(ends[:1]))
-    most = min(settings.max_tokens, base.most_tokens)
-    return HistoryRows.of(data.log.train, [tokens(text) for text in texts], marks, most)
 
 
 @dataclass(frozen=True)
