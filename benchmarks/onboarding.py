@@ -35,6 +35,7 @@ METRICS = ("ndcg@10", "recall@10", "ndcg@100")
 class HeldOut:
     """Users who were held out, `did` (U, I) bool what they did, and data without them."""
 
+    users: np.ndarray
     did: np.ndarray
     others: PreparedData
 
@@ -49,7 +50,8 @@ class HeldOut:
         if how == "half":
             is_new = stream(0, "held-out users").random(log.num_users) < 0.5
         others = replace(data, log=data.log.where(~is_new[data.log.user]))
-        return cls(did[is_new & (did.sum(1) >= MIN_ITEMS)], others)
+        users = np.flatnonzero(is_new & (did.sum(1) >= MIN_ITEMS))
+        return cls(users, did[users], others)
 
 
 def asked(ranker: Ranker, did: np.ndarray, items: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -75,23 +77,23 @@ def best(scores: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 
 def judged(lists: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return (U, 3) the metrics of lists of 100."""
+    """Return (U, 3) the metrics of lists (U, L), ten or longer; the last one is of all L."""
     hits = np.take_along_axis(wanted, lists, 1)
-    gains = 1 / np.log2(np.arange(2, 102))
+    gains = 1 / np.log2(np.arange(2, lists.shape[1] + 2))
     num_wanted = np.maximum(wanted.sum(1), 1)
     ideal = np.cumsum(gains)
 
     def ndcg(k: int) -> np.ndarray:
         return hits[:, :k] @ gains[:k] / ideal[np.minimum(num_wanted, k) - 1]
 
-    return np.stack([ndcg(10), hits[:, :10].sum(1) / num_wanted, ndcg(100)], axis=1)
+    return np.stack([ndcg(10), hits[:, :10].sum(1) / num_wanted, ndcg(lists.shape[1])], axis=1)
 
 
 def told(name: str, values: np.ndarray, beside: np.ndarray | None = None) -> None:
-    """Print the means of (U, 3) metrics, or paired differences, with intervals over users."""
+    """Print the means of (U, M) metrics, or paired differences, with intervals over users."""
     user = np.arange(len(values))
     cells = []
-    for column in range(len(METRICS)):
+    for column in range(values.shape[1]):
         of_column = values[:, column]
         found = (
             bootstrap_mean(of_column, user)

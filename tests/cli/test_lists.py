@@ -197,3 +197,31 @@ def test_a_missing_run_is_named(tmp_path):
     result = invoke("recommend", tmp_path / "gone", "--history", "i3")
     assert result.exit_code == 1
     assert str(tmp_path / "gone") in result.stderr
+
+
+def test_somebody_new_gets_what_is_popular(run):
+    found = document("recommend", run, "--first-list", "-k", 4)
+    assert [item["rank"] for item in found["items"]] == [1, 2, 3, 4]
+    assert found["counted"] == []
+    assert 0 < sum(item["score"] for item in found["items"]) < 1
+
+
+def test_first_lists_stand_alone_and_name_unknown_attributes(run):
+    result = invoke("recommend", run, "--first-list", "--history", "i3")
+    assert result.exit_code == 2
+    assert "--first-list is for somebody of whom there is no event" in result.stderr
+    result = invoke("recommend", run, "--first-list", "--profile", "age=25")
+    assert result.exit_code == 1
+    assert '"age" is not' in result.stderr
+
+
+def test_a_bundle_of_an_older_version_gives_the_models_list(own_run):
+    bundle = own_run / "bundle"
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    for name in ("first_list.json", "first_list.safetensors"):
+        (bundle / name).unlink()
+        del manifest["files"][name]
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    result = done("recommend", own_run, "--first-list", "-k", 3, "--json")
+    assert "an older version trained it" in result.stderr
+    assert len(json.loads(result.stdout)["items"]) == 3
