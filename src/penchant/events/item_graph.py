@@ -6,7 +6,7 @@ number of items is that item. Every relation can also be read backwards, as a re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -125,7 +125,11 @@ class GraphNames:
 
     def to_frame(self) -> pl.DataFrame:
         """Return the names of other entities and of relations, for a file."""
-        named = {_ENTITY: self.entities, _RELATION: self.relations, _RESTATED: self.restated}
+        named: dict[str, Iterable[str]] = {
+            _ENTITY: self.entities,
+            _RELATION: self.relations,
+            _RESTATED: self.restated,
+        }
         frames = [
             pl.DataFrame({"name": [*names]}, {"name": pl.String}).with_columns(kind=pl.lit(kind))
             for kind, names in named.items()

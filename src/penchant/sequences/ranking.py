@@ -180,9 +180,7 @@ def listable(scores: np.ndarray, candidates: np.ndarray | None) -> np.ndarray:
     >>> listable(np.array([[3.0, 1.0]]), np.array([False, True])).tolist()
     [[-inf, 1.0]]
     """
-    return (
-        scores if candidates is None else np.where(candidates, scores, -np.inf)
-    )
+    return scores if candidates is None else np.where(candidates, scores, -np.inf)
 
 
 def _check_shape(scores: np.ndarray, block: TargetBlock) -> None:
