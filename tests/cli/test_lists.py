@@ -223,5 +223,5 @@ def test_a_bundle_of_an_older_version_gives_the_models_list(own_run):
         del manifest["files"][name]
     (bundle / "bundle.json").write_text(json.dumps(manifest))
     result = done("recommend", own_run, "--first-list", "-k", 3, "--json")
-    assert "an older version trained it" in result.stderr
+    assert "the bundle keeps no popularity" in result.stderr
     assert len(json.loads(result.stdout)["items"]) == 3

@@ -198,8 +198,8 @@ def _tell_first_list(out: Output, run: Path, told: dict[str, str], k: int) -> No
     counted = counted_attributes(rec.ranker, told)
     if rec.bundle.first_list is None:
         out.warn(
-            "the bundle keeps no popularity, since an older version trained it: this is the "
-            "model's list of an empty history"
+            "the bundle keeps no popularity (an older version trained it, or it was transferred): "
+            "this is the model's list of an empty history"
         )
     elif len(counted) < len(told):
         silent = ", ".join(name for name in told if name not in counted)
