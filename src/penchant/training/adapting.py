@@ -129,17 +129,19 @@ def text_cost(
     text = model.items.tuned if isinstance(model.items, MixtureItems) else None
     if text is None:
         return None
+    batches = loader.epoch(0)
     with torch.random.fork_rng(devices=[]):
-        batches = list(islice(loader.epoch(0), NUM_STEPS_LOOKED_AT))
-        steps = [_items_of(batch.to(text.known.device), model, objective) for batch in batches]
+        first = islice(batches, NUM_STEPS_LOOKED_AT)
+        steps = [_items_of(batch.to(text.known.device), model, objective) for batch in first]
+    num_steps = len(steps) + sum(1 for _ in batches)
     measured = _measured(text, steps[0])
-    targets = sum(batch.num_targets for batch in batches) / len(batches)
-    num_steps = max(round(loader.num_targets / targets), 1)
-    padded = sum(sum(_padded(text, items)) for items in steps) / len(steps)
+    padded = [_padded(text, items) for items in steps]
     every = torch.arange(len(text.known), device=text.known.device)
     times = 2 if text.checkpointing else 1
-    a_step = padded * (times * measured.forward_s + measured.backward_s)
-    held = max(_padded(text, steps[0]), default=0) if text.checkpointing else padded
+    per_token_s = times * measured.forward_s + measured.backward_s
+    a_step = per_token_s * sum(map(sum, padded)) / len(steps)
+    most = max if text.checkpointing else sum
+    held = max(most(tokens) for tokens in padded)
     num_trained = trained_parameters(text.reader)
     weights = sum(weight.numel() * weight.element_size() for weight in text.reader.parameters())
     return TextCost(
@@ -225,7 +227,7 @@ def _padded(text: TunedText, items: Tensor) -> list[int]:
     """Return the tokens of each batch in which texts are read, padding counted."""
     lengths = text.tokens.lengths[items]
     places = text.reader.model.batches(lengths)
-    return [len(place) * int(lengths[int(place[0])]) for place in places]
+    return [len(place) * int(lengths[int(place[0])]) for place in places] or [0]
 
 
 def _num_parameters(module: nn.Module) -> int:
