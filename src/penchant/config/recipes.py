@@ -34,7 +34,7 @@ def recipes() -> tuple[Recipe, ...]:
     Examples
     --------
     >>> [recipe.name for recipe in recipes()][:3]
-    ['beauty', 'default', 'ml-100k']
+    ['beauty', 'beauty-titles', 'default']
     """
     found = []
     for entry in (resources.files("penchant") / "configs").iterdir():
