@@ -422,7 +422,7 @@ class Recommender:
     def transfer(self, data: PreparedData | str | Path, **options: Any) -> Self:
         """Return this model for the items of other data, by what their texts say; untrained.
 
-        `options` are those of `penchant.training.transfer`: `settings=[...]`, `own_mean=True`.
+        `options` are those of `penchant.training.transfer`: `settings=[...]`, `own_mean=False`.
         """
         prepared = PreparedData.load(data) if isinstance(data, str | Path) else data
         bundle = transfer(self.bundle, prepared, **options)

@@ -18,8 +18,10 @@ def transfer(
     settings: SetOption = None,
     own_mean: Annotated[
         bool,
-        typer.Option("--own-mean", help="Centre texts at the mean of the new ones."),
-    ] = False,
+        typer.Option(
+            "--own-mean/--source-mean", help="Centre texts at their own mean, or the source's."
+        ),
+    ] = True,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:

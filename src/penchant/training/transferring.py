@@ -37,7 +37,7 @@ def transfer(
     data: PreparedData,
     *,
     settings: Iterable[str] | Mapping[str, Any] = (),
-    own_mean: bool = False,
+    own_mean: bool = True,
     told: Told | None = None,
 ) -> Bundle:
     """Return a trained model for the items of prepared data.
@@ -52,7 +52,7 @@ def transfer(
         Changed on the way, where types of events have other names: those of `events`,
         `evaluation`, and `text.template`.
     own_mean
-        Whether texts are centred at the mean of the new ones, not of the source's.
+        Whether texts are centred at the mean of the new ones, or else of the source's.
     told
         Hears which language model was used.
 
