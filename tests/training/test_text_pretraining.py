@@ -242,7 +242,7 @@ def test_a_folder_that_stands_is_refused_and_replaced_on_request(decoder, tmp_pa
 
 def test_what_was_learned_before_a_stop_is_kept(decoder, tmp_path):
     def stop(name, num_done, _):
-        if (name, num_done) == ("steps", 7):
+        if (name, num_done) == ("learning", 7):
             os.kill(os.getpid(), signal.SIGINT)
 
     data = word_data()

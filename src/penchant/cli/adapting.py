@@ -45,7 +45,7 @@ def adapt_text(
     out = Output(as_json)
     lines = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
     asked = _settings(lines)
-    with Progress("steps") as progress:
+    with Progress("batches") as progress:
         found, told = adapt(
             PreparedData.load(data),
             model,

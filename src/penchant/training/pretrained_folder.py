@@ -12,6 +12,7 @@ from penchant.events.directories import check_free, write_json, writing_director
 from penchant.texts import TextModel
 from penchant.texts.huggingface import HuggingFaceTextModel
 from penchant.texts.layout import read_json
+from penchant.texts.loading import quietly
 from penchant.training.text_pretraining import (
     PretrainedText,
     PretrainingSettings,
@@ -72,8 +73,9 @@ def adapt_text(
         copy_layout(found.base, folder)
         inner = folder / found.base.pooling.folder
         module: Any = found.module
-        module.cpu().save_pretrained(inner)
-        found.base.tokenizer.save_pretrained(inner)
+        with quietly():
+            module.cpu().save_pretrained(inner)
+            found.base.tokenizer.save_pretrained(inner)
         write_json(folder / MARKER, told)
     return found, told
 

@@ -144,7 +144,7 @@ def pretrain_text(
     settings
         How.
     progress
-        Hears of steps and of rows that are measured.
+        Hears of batches that are learned from and measured on.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def pretrain_text(
             found.before, found.num_words = work.perplexity(held, "measuring before")
         trained: list[Tensor] = [each for each in module.parameters() if each.requires_grad]
         steps = 0 if flag.is_set else settings.num_steps
-        for loss in work.steps(train, trained, steps, settings.learning_rate, "steps"):
+        for loss in work.steps(train, trained, steps, settings.learning_rate, "learning"):
             found.num_steps += 1
             found.curve = _longer(found.curve, found.num_steps, loss)
             if flag.is_set:
@@ -287,11 +287,12 @@ class _Work:
         """Return the perplexity over all words of some rows, and how many words they are."""
         total, count = 0.0, 0
         with self._reading():
-            for begin in range(0, len(rows), self.settings.batch_rows):
-                batch = rows[begin : begin + self.settings.batch_rows]
+            size = self.settings.batch_rows
+            batches = [rows[begin : begin + size] for begin in range(0, len(rows), size)]
+            for num_done, batch in enumerate(batches, start=1):
                 part, num = self.task.whole(self.module, *self._padded(batch))
                 total, count = total + float(part), count + num
-                self.progress(name, begin + len(batch), len(rows))
+                self.progress(name, num_done, len(batches))
         return math.exp(min(total / max(count, 1), 700)), count
 
     def _batches(self, rows: np.ndarray, name: str) -> Iterator[np.ndarray]:
