@@ -13,8 +13,8 @@ from penchant.items import GraphTable, ItemContent, ItemRows, MixtureItems
 from penchant.items.graph import GraphSource
 from penchant.testing import check_items
 
-TRAINED = np.array([True, True, False, False, True])
-ANN, USA, BOB, LOST = 5, 6, 7, 8
+TRAINED = np.array([True, True, False, False, True, True])
+ANN, USA, BOB, LOST, OWN = 6, 7, 8, 9, 10
 BY, IN, AFTER, BY_BACKWARDS = 0, 1, 2, 3
 
 
@@ -23,9 +23,9 @@ class Beside:
     """Neighbours of items: rows of item, relation and entity."""
 
     rows: tuple[tuple[int, int, int], ...]
-    num_items: int = 5
+    num_items: int = 6
     num_relations: int = 6
-    num_entities: int = 9
+    num_entities: int = 11
 
     @property
     def item(self) -> np.ndarray:
@@ -40,7 +40,7 @@ class Beside:
         return np.array([row[2] for row in self.rows], np.int64)
 
 
-OF_2 = ((2, IN, USA), (2, BY, LOST), (2, AFTER, 1), (2, BY, ANN))
+OF_2 = ((2, IN, USA), (2, BY, LOST), (2, AFTER, 1), (2, BY, ANN), (2, BY, OWN))
 GRAPH = Beside(
     (
         (1, IN, USA),
@@ -52,9 +52,13 @@ GRAPH = Beside(
         (3, BY, LOST),
         (0, BY_BACKWARDS, ANN),
         (0, AFTER, 1),
+        (5, BY, BOB),
+        (5, AFTER, 1),
+        (5, IN, USA),
+        (0, BY, OWN),
     )
 )
-"""Nothing is told of item 4; nothing can be learned of LOST, nor so of item 3."""
+"""Nothing is told of item 4. LOST is beside no item of the training part, OWN beside one alone."""
 
 
 def table(graph: Beside = GRAPH) -> GraphTable:
@@ -74,13 +78,13 @@ def test_a_vector_is_the_sum_over_relations_of_damped_means_of_neighbours():
     made = source()
     place = made.graph.place_of.tolist()
     assert [place[entity] for entity in (1, ANN, USA, BOB)] == [0, 1, 2, 3]
-    assert [place[entity] for entity in (0, 2, 3, 4, LOST)] == [-1] * 5
-    assert made.graph.num_beside.tolist() == [1, 2, 2, 1], "items of the training part alone count"
+    assert [place[entity] for entity in (0, 2, 3, 4, 5, LOST, OWN)] == [-1] * 7
+    assert made.graph.num_beside.tolist() == [2, 2, 3, 2], "items of the training part alone count"
     (item_1, ann, usa, bob), w, a = made.entities.weight, made.relations.weight, made.damping
     vectors = made(None)
-    by = (2 ** -a[BY] * ann + bob) / 2
-    torch.testing.assert_close(vectors[1], w[BY] * by + w[IN] * 2 ** -a[IN] * usa)
-    alone = 2 ** -a[BY] * ann, 2 ** -a[IN] * usa, item_1
+    by = 2 ** -a[BY] * (ann + bob) / 2
+    torch.testing.assert_close(vectors[1], w[BY] * by + w[IN] * 3 ** -a[IN] * usa)
+    alone = 2 ** -a[BY] * ann, 3 ** -a[IN] * usa, 2 ** -a[AFTER] * item_1
     of_2 = w[BY] * alone[0] + w[IN] * alone[1] + w[AFTER] * alone[2]
     torch.testing.assert_close(vectors[2], of_2)
     backwards = w[BY_BACKWARDS] * 2 ** -a[BY_BACKWARDS] * ann
@@ -89,15 +93,15 @@ def test_a_vector_is_the_sum_over_relations_of_damped_means_of_neighbours():
 
 def test_items_without_a_neighbour_that_was_learned_are_zero_and_unknown():
     made = source()
-    assert made.known.tolist() == [True, True, True, False, False]
-    assert made(None)[3:].abs().sum() == 0
+    assert made.known.tolist() == [True, True, True, False, False, True]
+    assert made(None)[3:5].abs().sum() == 0
     assert made(torch.tensor([4, 3])).abs().sum() == 0
 
 
-@pytest.mark.parametrize("graph", [GRAPH, Beside((*OF_2, (4, IN, USA), (0, AFTER, 1)))])
+@pytest.mark.parametrize("graph", [GRAPH, Beside((*OF_2, (4, IN, USA), (0, IN, USA)))])
 def test_rows_equal_the_table(graph):
     made = source(graph)
-    every = torch.tensor([3, 0, 2, 2, 4, 1])
+    every = torch.tensor([3, 0, 2, 2, 5, 4, 1])
     assert torch.equal(made(every), made(None)[every])
     assert made(every[:0]).shape == (0, 3)
 
@@ -131,7 +135,7 @@ def test_only_the_rows_asked_for_are_learned():
 
 def mixture(*sources: str, gate: bool = True) -> MixtureItems:
     torch.manual_seed(2)
-    content = ItemContent(torch.tensor([4, 2, 0, 0, 1]), graph=table())
+    content = ItemContent(torch.tensor([4, 2, 0, 0, 1, 3]), graph=table())
     items = MixtureItems(3, content, sources, gate=gate).eval()
     if items.gate is not None:
         torch.nn.init.normal_(items.gate.own.weight)

@@ -108,13 +108,13 @@ def test_data_without_a_graph_are_refused_before_a_run_is_made():
     check_parts(graph_data(), word_config(**GRAPH))
 
 
-def test_a_graph_that_says_nothing_of_items_with_events_is_refused():
+def test_a_graph_in_which_no_items_with_events_share_anything_is_refused():
     events = pl.DataFrame(
         {"user_id": list("uuuu"), "item_id": list("abcd"), "timestamp": [1e9, 2e9, 3e9, 4e9]}
     )
-    graph = pl.DataFrame({"head": ["d"], "relation": ["by"], "tail": ["ann"]})
+    graph = pl.DataFrame({"head": ["a", "d"], "relation": ["by"] * 2, "tail": ["ann"] * 2})
     data = EventLog.read(events, graph=graph).prepare(split="leave-one-out")
-    with pytest.raises(ConfigError, match="of the 2 such items it says nothing"):
+    with pytest.raises(ConfigError, match="but of its 5 entities none stands beside more than"):
         check_parts(data, word_config(**GRAPH))
 
 

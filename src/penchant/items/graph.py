@@ -1,12 +1,12 @@
 """Items by what stands beside them in a knowledge graph: people, genres, other items.
 
-Every entity has a learned vector and every relation learned weights. Entities that stand beside no
-item of the training part are left out: nothing could be learned of them.
+Entities have learned vectors and relations learned weights. Entities that stand beside fewer than
+two items of the training part are left out: of others nothing can be learned that items share.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,14 @@ from torch import Tensor, nn
 
 from penchant.items.content import ContentSource
 from penchant.items.features import bags_of
+
+
+FEWEST_BESIDE: Final = 2
+"""Entities beside fewer items of the training part have no vector.
+
+That of an entity beside one item alone is another identity of this item: it takes up what the item
+should learn to say by what it has in common with others, and is never dropped out.
+"""
 
 
 class NeighbourArrays(Protocol):
@@ -120,7 +128,7 @@ class GraphTable(nn.Module):
         pairs = np.stack([arrays.entity, arrays.item])[:, is_trained[arrays.item]]
         entity, _ = np.unique(pairs, axis=1)
         num_beside = np.bincount(entity, minlength=arrays.num_entities)
-        is_kept = num_beside > 0
+        is_kept = num_beside >= FEWEST_BESIDE
         place_of = np.where(is_kept, np.cumsum(is_kept) - 1, -1)
         place, starts, relation, item = _bags(arrays, place_of)
         item_starts = np.searchsorted(item, np.arange(arrays.num_items))

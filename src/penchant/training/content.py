@@ -51,7 +51,7 @@ def graph_table(data: PreparedData, config: Config) -> GraphTable | None:
     Raises
     ------
     ConfigError
-        When it is to be read, and there is none, or it says nothing of an item with events.
+        When it is to be read, and there is none, or none in which items share anything.
     """
     if not reads_graph(config):
         return None
@@ -60,15 +60,14 @@ def graph_table(data: PreparedData, config: Config) -> GraphTable | None:
             "Items are read by a graph, but this data has none.",
             "Prepare the data with --graph FILE, or leave graph out of items.sources.",
         )
-    is_trained = item_counts(data) > 0
-    neighbours = data.graph.neighbours
-    if not is_trained[neighbours.item].any():
+    table = GraphTable.fit(data.graph.neighbours, item_counts(data) > 0)
+    if len(table.num_beside) == 0:
         raise ConfigError(
-            "A graph must say something of items with training events, but of the "
-            f"{int(is_trained.sum()):,} such items it says nothing.",
+            "A graph must put something beside at least two items with training events, but of its "
+            f"{len(data.graph.names):,} entities none stands beside more than one.",
             "Look at the ids of its heads and tails, and at --graph-links.",
         )
-    return GraphTable.fit(neighbours, is_trained)
+    return table
 
 
 def item_content(
