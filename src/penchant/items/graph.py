@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from penchant.items.content import ContentSource
 from penchant.items.features import bags_of
 
-
 FEWEST_BESIDE: Final = 2
 """Entities beside fewer items of the training part have no vector.
 
