@@ -1,7 +1,7 @@
 """Runs of several ways of training on the same data, seeds averaged: figures, slices, differences.
 
     python benchmarks/compare_runs.py linear=RUN,RUN,RUN transformer=RUN,RUN,RUN [--on validation]
-        [--candidates cold] [--baselines mean_text,random]
+        [--candidates cold] [--baselines mean_text,random] [--new-item-bonus 1]
 
 The differences are those of the first way against each other one and each baseline, paired over
 targets. Slices are by the number of events before a target, and by whether its item has training
@@ -53,11 +53,14 @@ class Asked:
         `all`, `warm` or `cold`.
     baselines
         By kind, `random` among them.
+    new_item_bonus
+        Added to the scores of items that came after training.
     """
 
     part: Part
     candidates: str
     baselines: list[str]
+    new_item_bonus: float
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,10 @@ def ranked(
     roles = build_roles(first.config, data.event_types)
     rankers: dict[str, Ranker] = {
         f"{name} {place}": ModelRanker(
-            bundle.model, roles=roles, profiles=bundle.profiles(data.user_table)
+            bundle.model,
+            roles=roles,
+            profiles=bundle.profiles(data.user_table),
+            new_item_bonus=asked.new_item_bonus,
         )
         for name, each in bundles.items()
         for place, bundle in enumerate(each)
@@ -231,6 +237,7 @@ def main() -> None:
     parser.add_argument("--on", choices=("test", "validation"), default="test")
     parser.add_argument("--candidates", choices=CHOICES, default="all")
     parser.add_argument("--baselines", metavar="KIND,KIND", default="", help="stand beside them")
+    parser.add_argument("--new-item-bonus", type=float, default=0.0, help="in log-odds")
     asked = parser.parse_args()
     runs = {}
     for way in asked.ways:
@@ -244,7 +251,8 @@ def main() -> None:
                 run.count_test_look()
     with torch.inference_mode():
         kinds = [kind for kind in asked.baselines.split(",") if kind]
-        show(*compared(runs, Asked(Part[asked.on.upper()], asked.candidates, kinds)))
+        part, bonus = Part[asked.on.upper()], asked.new_item_bonus
+        show(*compared(runs, Asked(part, asked.candidates, kinds, bonus)))
 
 
 if __name__ == "__main__":

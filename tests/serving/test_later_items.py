@@ -13,12 +13,15 @@ from penchant import Live, Recommender
 from penchant.bundle import Bundle
 from penchant.config import Config, build_model
 from penchant.errors import EnvironmentFault, InputError
+from penchant.evaluation import ModelRanker
 from penchant.events import FeatureEncoder, Vocabulary
 from penchant.items import ItemContent, TextTable
 from penchant.serving.later_items import ItemReader, with_later_items
 from penchant.serving.ranking import Ranker
 from penchant.stores.memory import InProcessStore
 from penchant.texts import encode_texts, prompts
+
+from ..evaluation.small import block_of
 
 TITLES = ["green tea", "black tea", "red wine", "oat milk", None, "white wine"]
 IDS = ["a", "b", "c", "d", "e", "f"]
@@ -92,6 +95,22 @@ def test_a_new_item_is_recommended_and_moves_memories_at_once():
         same = [item for item in alike.recommend("u", at=99) if item.item_id not in ("f", "new")]
         assert [item.item_id for item in left] == [item.item_id for item in same]
         assert [i.score for i in left] == pytest.approx([i.score for i in same], abs=1e-5)
+
+
+def test_new_items_are_favoured_by_the_bonus_and_no_others():
+    bundle = mixture_bundle()
+    with Live(bundle) as plain, Live(bundle, new_item_bonus=1.5) as live:
+        scores = []
+        for engine in (plain, live):
+            engine.put_item({"item_id": "new", "title": "green milk"})
+            listed = engine.recommend(k=7, at=50)
+            scores.append({item.item_id: item.score for item in listed})
+    gained = {name: scores[1][name] - scores[0][name] for name in scores[0]}
+    assert gained == pytest.approx({**dict.fromkeys(IDS, 0), "f": 1.5, "new": 1.5}, abs=1e-5)
+    block = block_of([[0, 2, 1]], rows=[2])
+    rankers = [ModelRanker(bundle.model, new_item_bonus=bonus) for bonus in (0, 1.5)]
+    before, after = (ranker.score(block) for ranker in rankers)
+    np.testing.assert_allclose(after - before, [[0, 0, 0, 0, 0, 1.5]], atol=1e-6)
 
 
 def test_later_items_keep_their_places_when_the_service_starts_again():

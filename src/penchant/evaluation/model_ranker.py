@@ -41,6 +41,8 @@ class ModelRanker:
         What is asked for where the model has several objectives; the first when empty.
     profiles
         Attributes of the data's users, for a model that reads them; unknown when left out.
+    new_item_bonus
+        Added to the scores of items that came after training, as `Live` does.
 
     Raises
     ------
@@ -61,12 +63,14 @@ class ModelRanker:
         roles: EventRoles = EventRoles(),
         objective: str = "",
         profiles: Profiles | None = None,
+        new_item_bonus: float = 0.0,
     ) -> None:
         self.model = model if device is None else model.to(device)
         self.query_time = query_time and model.readout_of(objective).depends_on_time
         self.roles = roles
         self.objective = objective
         self.profiles = profiles
+        self.new_item_bonus = new_item_bonus
 
     def score(self, block: TargetBlock) -> np.ndarray:
         """Return (M, I) scores from one `forward` over the block's histories.
@@ -76,6 +80,8 @@ class ModelRanker:
         with self.reading():
             vectors, table = self.interest_before(block)
             scores = self.model.scores(vectors, table)  # (M, I)
+            if self.new_item_bonus:
+                scores[:, self.model.items.num_trained :] += self.new_item_bonus
         return scores.to(torch.promote_types(scores.dtype, torch.float32)).cpu().numpy()
 
     def interest_before(self, block: TargetBlock) -> tuple[Tensor, Tensor]:

@@ -62,6 +62,9 @@ class Live:
     first_list
         Somebody without events gets what is popular among users like them, where the bundle keeps
         that; else the model's own list of an empty history.
+    new_item_bonus
+        Added to the scores of items that came after training. How often something is taken is
+        learned from events alone; what new items get of the attention is to be decided.
 
     Raises
     ------
@@ -81,12 +84,14 @@ class Live:
         clock: Callable[[], float] = time.time,
         max_ahead_s: float = 300.0,
         first_list: bool = False,
+        new_item_bonus: float = 0.0,
     ) -> None:
         self._owns_store = isinstance(store, str)
         self.store = open_store(store) if isinstance(store, str) else store
         self._clock = clock
         self._max_ahead_ms = round(max_ahead_s * 1000)
         self._first_list = first_list
+        self._new_item_bonus = new_item_bonus
         self._take(model)
 
     def __enter__(self) -> Live:
@@ -207,7 +212,7 @@ class Live:
 
     def _take(self, model: Any) -> None:
         """Answer with a bundle, and with the items that came after its training."""
-        ranker = _ranker_of(model)
+        ranker = _ranker_of(model, self._new_item_bonus)
         self._reader = ItemReader(ranker.bundle)
         later = [entry for entry in self.store.items() if entry[0] not in ranker.items]
         self._ranker = self._with_items(ranker, later)
@@ -324,13 +329,13 @@ class Live:
         return self.store.put_memory(user_id, bundle_id, advance(ranker, memory, new, profiles))
 
 
-def _ranker_of(model: Any) -> Ranker:
+def _ranker_of(model: Any, new_item_bonus: float) -> Ranker:
     if isinstance(model, str | Path):
-        return Ranker(Bundle.load(model))
+        return Ranker(Bundle.load(model), new_item_bonus)
     bundle = getattr(model, "bundle", model)
     if not isinstance(bundle, Bundle):
         raise InputError(
             f"Live answers with a Recommender, a Bundle or a path but got {type(model).__name__}.",
             "Say Live(rec), or Live(directory of a run).",
         )
-    return Ranker(bundle)
+    return Ranker(bundle, new_item_bonus)

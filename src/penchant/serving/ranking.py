@@ -78,10 +78,13 @@ class Ranker:
     ----------
     bundle
         The model with its vocabulary and event types.
+    new_item_bonus
+        Added to the scores of items that came after training.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, new_item_bonus: float = 0.0) -> None:
         self.bundle = bundle
+        self.new_item_bonus = new_item_bonus
         self.model = bundle.model.eval()
         self.items = bundle.vocabulary
         self.num_items = len(bundle.vocabulary)
@@ -198,6 +201,7 @@ class Ranker:
         """
         interest = self.model.read(state, self._query(at_ms, objective))
         scores = self.model.scores(interest.vectors, self.table).float().cpu().numpy()  # (B, I)
+        scores[:, self.model.items.num_trained :] += np.float32(self.new_item_bonus)
         scores[:, ~self.is_known] = -np.inf
         return scores
 
