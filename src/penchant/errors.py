@@ -106,6 +106,18 @@ class StaleMemoryError(PenchantError, RuntimeError):
     code = "stale_memory"
 
 
+class StaleDocumentError(PenchantError, RuntimeError):
+    """A setting was put with a revision that is no longer the newest."""
+
+    code = "stale_document"
+
+
+class CorruptStoreError(PenchantError, ValueError):
+    """A store is damaged, is none, or was written by a newer version."""
+
+    code = "corrupt_store"
+
+
 class UsageError(PenchantError, ValueError):
     """Options that do not go together, or a command called in a way it does not know."""
 

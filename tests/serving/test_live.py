@@ -292,14 +292,14 @@ def test_a_memory_behind_its_log_catches_up_when_it_is_read(live, bundle):
 def test_an_item_that_is_known_takes_attributes(live):
     result = live.put_item({"item_id": "tea", "title": "Tea!"})
     assert (result.item_id, result.can_be_recommended) == ("tea", True)
-    assert live.store.get_item("tea") == {"title": "Tea!"}
+    assert live.store.get_item("tea").attributes == {"title": "Tea!"}
 
 
 def test_an_item_without_a_vector_is_kept_and_said_so(live):
     result = live.put_item({"item_id": "new", "title": "New"})
     assert not result.can_be_recommended
     assert '"new" has no vector' in result.message
-    assert live.store.get_item("new") == {"title": "New"}
+    assert live.store.get_item("new").attributes == {"title": "New"}
     assert "new" not in live.recommend("u1").item_ids
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ from penchant.bundle import Bundle
 from penchant.errors import InputError
 from penchant.events.given import check_given
 from penchant.model import ModelState
+from penchant.serving.catching_up import caught_up, is_current
+from penchant.serving.current_items import CurrentItems
 from penchant.serving.events import Event, RejectedError, time_ms_of
 from penchant.serving.first_list import popular_items
-from penchant.serving.later_items import ItemReader
 from penchant.serving.memory import advance, decode_seen, decode_state
 from penchant.serving.ranking import RankedItem, Ranker
 from penchant.serving.results import (
-    Fate,
     ObserveResult,
     PutItemResult,
     PutUserResult,
@@ -38,8 +38,8 @@ from penchant.stores import (
     LoggedEvent,
     Memory,
     Outcome,
+    Standing,
     Store,
-    StoredUser,
     open_store,
 )
 
@@ -106,6 +106,10 @@ class Live:
             self.store.close()
 
     @property
+    def _ranker(self) -> Ranker:
+        return self._items.ranker
+
+    @property
     def model_version(self) -> str:
         """Id of the bundle that answers."""
         return self._ranker.bundle.id
@@ -122,21 +126,19 @@ class Live:
         """
         given = [events] if isinstance(events, Event | Mapping) else list(events)
         now_ms = self._now_ms()
-        outcomes: list[Fate] = []
-        with self.store.transaction():
-            for one in given:
-                try:
-                    outcomes.append(self.store.append(self._checked(one, now_ms)))
-                except RejectedError as error:
-                    outcomes.append(error)
-            ranker = self._ranker
-            for user_id in dict.fromkeys(
-                outcome[1].user_id
-                for outcome in outcomes
-                if isinstance(outcome, tuple) and outcome[0] is Outcome.ACCEPTED
-            ):
-                self._caught_up(ranker, user_id)
-        return observe_result(outcomes)
+        ranker = self._items.noticed()
+        checked = [self._checked(one, now_ms, ranker) for one in given]
+        good = [event for event in checked if isinstance(event, LoggedEvent)]
+        with self.store.transaction(*{event.user_id for event in good}):
+            kept = self.store.append_many(good)
+            ranker = self._items.noticed()  # what was put since: the store tells its revision
+            accepted = [event for outcome, event in kept if outcome is Outcome.ACCEPTED]
+            for user_id in dict.fromkeys(event.user_id for event in accepted):
+                caught_up(self.store, ranker, user_id)
+        fates = iter(kept)
+        return observe_result(
+            [each if isinstance(each, RejectedError) else next(fates) for each in checked]
+        )
 
     def recommend(
         self,
@@ -172,18 +174,17 @@ class Live:
             When `user` names an attribute that the model was not trained with, though it reads
             some.
         """
-        ranker = self._ranker
+        ranker = self._items.noticed()
         at_ms = self._now_ms() if at is None else time_ms_of(at)
         if user is not None and ranker.model.profile.is_read:
             check_given(user, ranker.bundle.user_encoder)
-        with self.store.transaction():
-            asking = None if user_id is None else str(user_id)
-            begin, memory = self._asked(ranker, asking, None if at is None else at_ms, user or {})
-            is_complete = asking is None or self.store.history_complete(asking)
-            first = self._first_list and memory.num_events == 0
-            kept = self.store.get_user(asking).attributes if first and asking is not None else {}
-        if first and ranker.bundle.first_list is not None:
-            told = {**kept, **(user or {})}
+        asking = None if user_id is None else str(user_id)
+        standing = Standing() if asking is None else self._standing(ranker, asking)
+        then_ms = None if at is None else at_ms
+        begin, memory = self._asked(ranker, asking, standing, then_ms, user or {})
+        is_complete = standing.is_complete
+        if self._first_list and memory.num_events == 0 and ranker.bundle.first_list is not None:
+            told = {**standing.user.attributes, **(user or {})}
             items = popular_items(ranker, ranker.bundle.first_list, told, k)
             return RecommendResult(items, ranker.bundle.id, 0, is_complete)
         state = decode_state(memory.state, begin) if memory.state else begin
@@ -212,18 +213,7 @@ class Live:
 
     def _take(self, model: Any) -> None:
         """Answer with a bundle, and with the items that came after its training."""
-        ranker = _ranker_of(model, self._new_item_bonus)
-        self._reader = ItemReader(ranker.bundle)
-        later = [entry for entry in self.store.items() if entry[0] not in ranker.items]
-        self._ranker = self._with_items(ranker, later)
-
-    def _with_items(self, ranker: Ranker, later: Sequence[tuple[str, Mapping[str, Any]]]) -> Ranker:
-        """Return a ranker that knows items which came after the training."""
-        if not later:
-            return ranker
-        given = [{**attributes, "item_id": item_id} for item_id, attributes in later]
-        vectors, is_known = self._reader.read(given)
-        return ranker.with_items([item_id for item_id, _ in later], vectors, is_known)
+        self._items = CurrentItems(_ranker_of(model, self._new_item_bonus), self.store)
 
     def put_item(self, item: Mapping[str, Any]) -> PutItemResult:
         """Keep an item's attributes; one that is new can be recommended at once.
@@ -242,12 +232,9 @@ class Live:
                 'Say live.put_item({"item_id": "item 5", "title": ...}).',
             )
         item_id = str(item_id)
+        self._items.put(item_id, given)
         if item_id in self._ranker.bundle.vocabulary:
-            self.store.put_item(item_id, given)
             return PutItemResult(item_id, True, "The attributes are kept.")
-        with self.store.transaction():
-            self._ranker = self._with_items(self._ranker, [(item_id, given)])
-            self.store.put_item(item_id, given)
         if self._ranker.is_known[self._ranker.index(item_id)]:
             return PutItemResult(item_id, True, "It has a vector, and can be recommended.")
         message = (
@@ -275,58 +262,55 @@ class Live:
         read = [each.name for each in self._ranker.bundle.user_encoder.attributes]
         return PutUserResult(str(user_id), tuple(name for name in read if name in given))
 
+    def _standing(self, ranker: Ranker, user_id: str) -> Standing:
+        """Return what stands of a user with all of the log folded in; mostly one read."""
+        standing = self.store.standing(user_id, ranker.bundle.id)
+        if is_current(standing, ranker):
+            return standing
+        with self.store.transaction(user_id):
+            return caught_up(self.store, ranker, user_id)
+
     def _asked(
-        self, ranker: Ranker, user_id: str | None, at_ms: int | None, told: Mapping[str, Any]
+        self,
+        ranker: Ranker,
+        user_id: str | None,
+        standing: Standing,
+        at_ms: int | None,
+        told: Mapping[str, Any],
     ) -> tuple[ModelState, Memory]:
         """Return the state of who asks before any event, and the memory that counts at a time."""
-        memory = Memory() if user_id is None else self._caught_up(ranker, user_id)
-        last_ms = memory.last_time_ms
+        memory, last_ms = standing.memory, standing.memory.last_time_ms
         is_early = at_ms is not None and last_ms is not None and at_ms < last_ms
         is_told = bool(told) and ranker.model.profile.is_read
         if memory.state and not is_early and not is_told:
             return ranker.begin(1), memory  # of which the form alone is looked at
-        profiles = ranker.profiles([{**self._user(ranker, user_id).attributes, **told}])
+        profiles = ranker.profiles([{**standing.user.attributes, **told}])
         if memory.state and user_id is not None:
             events = self.store.events(user_id, through_ms=at_ms)
             memory = advance(ranker, Memory(), events, profiles)
         return ranker.begin(1, profiles), memory
 
-    def _user(self, ranker: Ranker, user_id: str | None) -> StoredUser:
-        """Return the attributes of a user that count: none where the bundle reads none."""
-        if user_id is None or not ranker.model.profile.is_read:
-            return StoredUser()
-        return self.store.get_user(user_id)
-
     def _now_ms(self) -> int:
         return round(self._clock() * 1000)
 
-    def _checked(self, given: Event | Mapping[str, Any], now_ms: int) -> LoggedEvent:
-        event = Event.of(given).logged(now_ms)
+    def _checked(
+        self, given: Event | Mapping[str, Any], now_ms: int, ranker: Ranker
+    ) -> LoggedEvent | RejectedError:
+        """Return an event as a log keeps it, or why it is not let in."""
+        try:
+            event = Event.of(given).logged(now_ms)
+        except RejectedError as error:
+            return error
         if event.time_ms > now_ms + self._max_ahead_ms:
-            raise RejectedError(
+            return RejectedError(
                 "in_the_future",
                 f"An event must not be later than now by more than {self._max_ahead_ms / 1000:g} s "
                 f"but is by {(event.time_ms - now_ms) / 1000:g} s.",
                 "Give timestamp in epoch seconds, and check the clock.",
             )
-        if event.item_id not in self._ranker.items:
+        if event.item_id not in ranker.items:
             _log.info('Item "%s" is unknown: the event is kept and moves nothing.', event.item_id)
         return event
-
-    def _caught_up(self, ranker: Ranker, user_id: str) -> Memory:
-        """Return the memory of a user with all of the log folded in; call inside a transaction."""
-        bundle_id = ranker.bundle.id
-        memory = self.store.get_memory(user_id, bundle_id)
-        new = self.store.events(user_id, after_sequence=memory.applied_through)
-        user, last_ms = self._user(ranker, user_id), memory.last_time_ms
-        is_late = bool(new) and last_ms is not None and new[0].time_ms < last_ms
-        if is_late or memory.user_revision != user.revision:  # the whole log is folded again
-            memory = Memory(revision=memory.revision, user_revision=user.revision)
-            new = self.store.events(user_id)
-        if not new:
-            return memory
-        profiles = None if memory.state else ranker.profiles([user.attributes])
-        return self.store.put_memory(user_id, bundle_id, advance(ranker, memory, new, profiles))
 
 
 def _ranker_of(model: Any, new_item_bonus: float) -> Ranker:

@@ -15,6 +15,8 @@ Fate = tuple[Outcome, LoggedEvent] | RejectedError
 _REFUSALS = {
     Outcome.CONFLICT: "event_id {} is taken by an event with other content; give each its own id.",
     Outcome.FORGOTTEN: "Event {} is from before its user was forgotten, and stays out.",
+    Outcome.DELETED: "Event {} was deleted, and stays out.",
+    Outcome.EXPIRED: "Event {} is from before what is kept of its user's history.",
 }
 
 

@@ -7,12 +7,21 @@ import re
 from penchant.errors import InputError, MissingExtraError
 from penchant.stores.base import Store
 from penchant.stores.memory import InProcessStore
+from penchant.stores.sqlite import SqliteStore
 
-_LATER = ("sqlite", "postgresql", "redis")
+_LATER = ("postgresql", "redis")
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, durability: str = "disk") -> Store:
     """Open the store of an address.
+
+    Parameters
+    ----------
+    url
+        `memory://`, `sqlite:///rel.db` or `sqlite:////abs.db`.
+    durability
+        `disk`: what was acknowledged survives a power cut. `process`: it survives the end of the
+        process alone. What lives in the process survives neither, whatever is asked for.
 
     Raises
     ------
@@ -20,6 +29,8 @@ def open_store(url: str) -> Store:
         When the address names no kind of store that is known.
     MissingExtraError
         When this version does not hold that kind.
+    EnvironmentFault, CorruptStoreError
+        When it cannot be opened.
 
     Examples
     --------
@@ -30,15 +41,40 @@ def open_store(url: str) -> Store:
     kind = scheme.partition("+")[0]
     if separator and kind == "memory" and not place:
         return InProcessStore()
+    if separator and kind == "sqlite":
+        return SqliteStore(_path_of(url, place), durability)
     if separator and kind in _LATER:
         raise MissingExtraError(
             f"This version of Penchant holds no {kind} store, asked for by {blot(url)}.",
-            "Use memory://, which lives as long as the process.",
+            "Use sqlite:///penchant.db, a file of your own.",
         )
     raise InputError(
-        f'A store address must look like memory:// but "{blot(url)}" was given.',
-        f"Known: memory; to come: {', '.join(_LATER)}.",
+        f'A store address must look like sqlite:///penchant.db but "{blot(url)}" was given.',
+        f"Known: memory://, sqlite:///; to come: {', '.join(_LATER)}.",
     )
+
+
+def is_store_url(text: str) -> bool:
+    """Say whether a text is meant as the address of a store, and not as a path.
+
+    Examples
+    --------
+    >>> is_store_url("sqlite:///a.db"), is_store_url("C:/logs/events.csv")
+    (True, False)
+    """
+    return re.match(r"(memory|sqlite|postgresql|redis)(\+\w+)?://", text) is not None
+
+
+def _path_of(url: str, place: str) -> str:
+    """Return the path in an address: behind the third slash, as SQLAlchemy has it."""
+    path = place.removeprefix("/")
+    if not place.startswith("/") or not path or path == ":memory:":
+        raise InputError(
+            f'The address of a file must look like sqlite:///rel.db or sqlite:////abs.db but is "'
+            f'{blot(url)}".',
+            "Give a path behind the three slashes; for no file at all use memory://.",
+        )
+    return path
 
 
 def blot(text: str) -> str:
