@@ -16,7 +16,15 @@ from penchant.clock import elapsed_between
 from penchant.encoders import Looked, SequenceEncoder, WindowEncoder, state_bytes
 from penchant.errors import UsageError
 from penchant.heads import Head
-from penchant.interest import InterestAttention, Readout, RunningSum, ValueReadout
+from penchant.interest import (
+    InterestAttention,
+    Likeness,
+    NoLikeness,
+    Readout,
+    RunningSum,
+    TextLikeness,
+    ValueReadout,
+)
 from penchant.items import BehaviourInput, ItemEncoder, Table
 from penchant.items.profile import NoProfile, ProfileInput, Profiles
 from penchant.packed import NO_ELAPSED, NO_TIME, PackedEvents, PackedVectors, last_rows
@@ -30,7 +38,8 @@ class ModelState(NamedTuple):
     """All that is remembered of B users.
 
     `encoder` and `attention` are the parts' own states, `hidden` (B, D) the encoder's last vector
-    H, `last_time_ms` (B,) int64 the time of the last event or `NO_TIME`, `num_events` (B,) int64.
+    H, `last_time_ms` (B,) int64 the time of the last event or `NO_TIME`, `num_events` (B,) int64,
+    `texts` (B, T) the sum of their fading texts; T is 0 where no likeness is used.
     """
 
     encoder: Any
@@ -38,20 +47,22 @@ class ModelState(NamedTuple):
     hidden: Tensor
     last_time_ms: Tensor
     num_events: Tensor
+    texts: Tensor
 
 
 class Trace(NamedTuple):
     """What a user's memory would show after each event.
 
-    X^ `attended` (N, D) and H `hidden` (N, D).
+    X^ `attended` (N, D), H `hidden` (N, D) and the fading `texts` (N, T).
     """
 
     attended: Tensor
     hidden: Tensor
+    texts: Tensor
 
     def rows(self, index: Tensor) -> Trace:
         """Return the given rows."""
-        return Trace(self.attended[index], self.hidden[index])
+        return Trace(*(leaf[index] for leaf in self))
 
 
 class Query(NamedTuple):
@@ -93,6 +104,8 @@ class InterestModel(nn.Module):
         Says what value an event with an item would have, where that is learned.
     profile
         What is read of users before their first event; nothing when left out.
+    likeness
+        How texts of items and of the latest events are compared; not at all when left out.
 
     Relations
     ---------
@@ -100,6 +113,7 @@ class InterestModel(nn.Module):
     whole.
     """
 
+    # limit: constructor-parameters: the parts of a model, each once
     def __init__(
         self,
         items: ItemEncoder,
@@ -110,6 +124,7 @@ class InterestModel(nn.Module):
         head: Head,
         value: ValueReadout | None = None,
         profile: ProfileInput | None = None,
+        likeness: Likeness | None = None,
     ) -> None:
         super().__init__()
         self.items = items
@@ -123,6 +138,7 @@ class InterestModel(nn.Module):
         self.head = head
         self.value = value
         self.profile = NoProfile() if profile is None else profile
+        self.likeness = NoLikeness() if likeness is None else likeness
 
     @property
     def num_items(self) -> int:
@@ -151,6 +167,7 @@ class InterestModel(nn.Module):
             attention.total.new_zeros(num_users, self.width),
             torch.full((num_users,), NO_TIME, dtype=torch.int64, device=attention.weight.device),
             torch.zeros(num_users, dtype=torch.int64, device=attention.weight.device),
+            attention.total.new_zeros(num_users, max(self.num_beside - 1, 0)),
         )
         prefix = self.profile(num_users, profiles)
         return empty if prefix is None else self._after_prefix(prefix, empty)
@@ -169,9 +186,22 @@ class InterestModel(nn.Module):
         _, attention = self.interest.step(first, scored, empty.attention)
         return empty._replace(encoder=encoder, attention=attention, hidden=hidden)
 
+    @property
+    def num_beside(self) -> int:
+        """Numbers that stand behind an item's vector in `table`, for likeness; 0 without it."""
+        return self.items.num_directions + 1 if self.likeness.is_used else 0
+
     def table(self) -> Tensor:
-        """Return (I, D) vectors of all items."""
-        return self.items.table()
+        """Return (I, D + num_beside) vectors of all items."""
+        beside = self.beside(None)
+        return self.items.table() if beside is None else torch.cat([self.items.table(), beside], 1)
+
+    def beside(self, item_index: Tensor | None) -> Tensor | None:
+        """Return (N, num_beside) what stands behind vectors of items, None without likeness."""
+        if not isinstance(self.likeness, TextLikeness) or not self.likeness.is_used:
+            return None
+        texts = self.items.directions(item_index)
+        return self.likeness.beside(texts, self.items.is_trained(item_index))
 
     def forward(
         self,
@@ -189,7 +219,8 @@ class InterestModel(nn.Module):
         state
             What is remembered of the users so far; that of unknown users when left out.
         table
-            (I, D) item vectors where the caller has them already, or a way to take their rows.
+            Item vectors as `table` gives them where the caller has them already, or a way to take
+            their rows. Where it holds D numbers an item alone, likeness is left out.
         looked
             What of the trace is looked at; all of it when left out.
 
@@ -205,7 +236,9 @@ class InterestModel(nn.Module):
         vectors, hidden, encoder = self._encoded(events, state, table, form, looked)
         scored = hidden if self.encoder.is_causal else vectors.x
         attended, attention = self.interest(vectors, scored, state.attention)
-        return Trace(attended, hidden), self._next(events, state, encoder, attention, hidden)
+        shown, texts = self._texts(events, state.texts, table)
+        after = self._next(events, state, encoder, attention, hidden)
+        return Trace(attended, hidden, shown), after._replace(texts=texts)
 
     def step(
         self, events: PackedEvents, state: ModelState, table: Table | None = None
@@ -215,11 +248,12 @@ class InterestModel(nn.Module):
         vectors, hidden, encoder = self._encoded(events, state, table, self.encoder.step)
         scored = hidden if self.encoder.is_causal else vectors.x
         _, attention = self.interest.step(vectors, scored, state.attention)
-        return self._next(events, state, encoder, attention, hidden)
+        after = self._next(events, state, encoder, attention, hidden)
+        return after._replace(texts=self._texts(events, state.texts, table, is_step=True)[1])
 
     def trace_of(self, state: ModelState) -> Trace:
         """Return what memories show (N = B)."""
-        return Trace(self.interest.attended(state.attention), state.hidden)
+        return Trace(self.interest.attended(state.attention), state.hidden, state.texts)
 
     def place_of(self, objective: str) -> int:
         """Return the place of an objective, that of the first when empty.
@@ -249,16 +283,22 @@ class InterestModel(nn.Module):
     def readout(
         self, trace: Trace, elapsed_ms: Tensor, at_ms: Tensor | None = None, objective: str = ""
     ) -> Tensor:
-        """Return (M, D) interest vectors, `elapsed_ms` (M,) after the last event, at `at_ms` (M,).
+        """Return (M, D + num_beside) interest vectors, `elapsed_ms` (M,) after the last event.
 
-        `NO_ELAPSED` and `NO_TIME` where unknown.
+        Asked at `at_ms` (M,). `NO_ELAPSED` and `NO_TIME` where unknown.
         """
         layers = self.readout_of(objective)
-        return layers(trace.attended, trace.hidden, elapsed_ms, at_ms)
+        vectors = layers(trace.attended, trace.hidden, elapsed_ms, at_ms)
+        if trace.texts.shape[1] == 0 or not isinstance(self.likeness, TextLikeness):
+            return vectors
+        return torch.cat([vectors, self.likeness.asked(trace.texts)], 1)
 
     def read(self, state: ModelState, query: Query) -> Interest:
         """Return the interest of B users when asked; no history is folded."""
-        vectors = self.head.interests(self._asked(state, query))  # (B, K, D)
+        asked = self._asked(state, query)
+        vectors = self.head.interests(asked[:, : self.width])  # (B, K, E)
+        texts = asked[:, self.width :].unsqueeze(1).expand(-1, vectors.shape[1], -1)
+        vectors = torch.cat([vectors, texts], 2)
         return Interest(vectors, torch.ones_like(vectors[:, :, 0]))
 
     def values(self, state: ModelState, query: Query, item_vectors: Tensor) -> Tensor:
@@ -268,7 +308,7 @@ class InterestModel(nn.Module):
         """
         assert self.value is not None, "values must be learned, by events.value_as"
         vectors = self._asked(state, query._replace(objective=""))
-        return self.value(vectors, item_vectors)
+        return self.value(vectors[:, : self.width], item_vectors[:, : self.width])
 
     def _asked(self, state: ModelState, query: Query) -> Tensor:
         """Return (B, D) what the readout makes of memories when asked."""
@@ -278,9 +318,15 @@ class InterestModel(nn.Module):
     def scores(self, vectors: Tensor, table: Tensor | None = None) -> Tensor:
         """Return (M, I) scores of all items for interest vectors.
 
-        Those of a readout (M, D), or of `read` (M, K, D): the best of the K scores counts.
+        Those of a readout (M, D + num_beside), or of `read` (M, K, …): the best of the K counts.
         """
-        return self.head(vectors, self.table() if table is None else table)
+        table = self.table() if table is None else table
+        num_beside = table.shape[1] - self.width
+        if num_beside == 0:
+            return self.head(vectors, table)
+        scores = self.head(vectors[..., :-num_beside], table[:, : self.width])
+        texts = vectors[..., -num_beside:].flatten(1, -1)[:, :num_beside]  # the same for all K
+        return torch.addmm(scores, texts, table[:, self.width :].T)
 
     def _from_nothing(self, vectors: PackedVectors, _: Any) -> tuple[Tensor, Any]:
         """Let an encoder that is told of no state leave out what memories would add."""
@@ -320,7 +366,7 @@ class InterestModel(nn.Module):
     ) -> PackedVectors:
         """Return the events as vectors with the time since the event before."""
         index = events.item_index
-        item_vectors = self.items(index) if table is None else table[index]
+        item_vectors = self.items(index) if table is None else table[index][:, : self.width]
         starts = torch.zeros_like(index, dtype=torch.bool)
         starts[events.offsets[:-1][events.lengths > 0]] = True
         user = events.user
@@ -332,6 +378,22 @@ class InterestModel(nn.Module):
             starts & (state.num_events[user] == 0),
             events.offsets,
         )
+
+    def _texts(
+        self, events: PackedEvents, sums: Tensor, table: Table | None, is_step: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return (N, T) the fading texts after each event, and (B, T) those after the last."""
+        index, likeness = events.item_index, self.likeness
+        if not isinstance(likeness, TextLikeness) or not likeness.is_used:
+            return sums.new_zeros(len(index), 0), sums
+        rows = self.beside(index) if table is None else table[index][:, self.width :]
+        if rows is None or rows.shape[1] == 0:
+            return sums.new_zeros(len(index), 0), sums
+        texts = likeness.texts(rows)
+        if is_step:
+            after = likeness.step(texts, sums)
+            return after, after
+        return likeness(texts, events.user, events.offsets, sums)
 
     def _next(
         self,
@@ -348,4 +410,5 @@ class InterestModel(nn.Module):
             last_rows(hidden, events.offsets, state.hidden),
             last_rows(events.time_ms, events.offsets, state.last_time_ms),
             state.num_events + events.lengths,
+            state.texts,
         )

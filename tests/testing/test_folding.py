@@ -12,8 +12,17 @@ from torch import Tensor, nn
 from penchant.encoders import RecurrentState, SequenceEncoder, encoders
 from penchant.events.features import ItemFeatures
 from penchant.heads import DotProductHead
-from penchant.interest import Decay, Readout, attentions
-from penchant.items import BehaviourInput, IdentityItems, PrefixProfile, ProfileInput, Profiles
+from penchant.interest import Decay, Readout, TextLikeness, attentions
+from penchant.items import (
+    BehaviourInput,
+    IdentityItems,
+    ItemContent,
+    MixtureItems,
+    PrefixProfile,
+    ProfileInput,
+    Profiles,
+    TextTable,
+)
 from penchant.model import InterestModel
 from penchant.packed import PackedVectors
 from penchant.testing import LawBroken, check_attention, check_encoder, check_model
@@ -96,6 +105,19 @@ def test_a_model_that_begins_with_attributes_obeys_them(encoder: str, is_known: 
     part = PrefixProfile(WIDTH, features)
     model = build_model(encoder, "multi_head", "layers and time", profile=part).double()
     check_model(model, profiles=Profiles.of(features))
+
+
+@pytest.mark.parametrize("encoder", list(encoders))
+def test_a_model_that_remembers_texts_obeys_them(encoder: str) -> None:
+    counts = torch.tensor([2, 1, 0, 4, 3, 0, 1, 1, 5, 2, 0, 1, 1])
+    texts = torch.randn(13, 6)
+    texts[4] = 0
+    content = ItemContent(counts, TextTable.fit(texts, counts > 0, "whitening"))
+    model = build_model(encoder, "multi_head", "layers and time")
+    model.items = shaken(MixtureItems(WIDTH, content))
+    model.likeness = TextLikeness(0.6, 2, 8, -1)
+    assert model.initial_state(1).texts.shape == (1, 6)
+    check_model(model.double())
 
 
 @pytest.mark.parametrize("encoder", list(encoders))

@@ -29,7 +29,7 @@ def one_batch() -> TrainingBatch:
 def items_of(batch: TrainingBatch) -> Trace:
     """Return a trace whose vectors say which event they follow."""
     item = batch.events.item_index.double().unsqueeze(1)
-    return Trace(item, item)
+    return Trace(item, item, item[:, :0])
 
 
 def test_only_wanted_targets_with_a_history_are_drawn_and_no_more_than_is_said() -> None:

@@ -72,6 +72,11 @@ def build_model(
             f'profile.kind "{config.profile.kind}" needs attributes of users, but there are none.',
             "Prepare the data with --users, or set profile.kind=none.",
         )
+    if config.likeness.kind != "none" and not mixes_texts(config):
+        raise ConfigError(
+            f'likeness.kind "{config.likeness.kind}" needs items that read texts; these do not.',
+            "Set items.kind=mixture with text among items.sources, or likeness.kind=none.",
+        )
     table = None if features is None else FeatureTable(features)
     sizes = {
         "width": config.width,
@@ -98,7 +103,13 @@ def build_model(
         build("head", config.head, {**sizes, "num_items": items.num_trained}),
         ValueReadout(config.width, config.events.log_value) if learns_values else None,
         build("profile", config.profile, sizes),
+        build("likeness", config.likeness, sizes),
     )
+
+
+def mixes_texts(config: Config) -> bool:
+    """Tell whether items are a mixture that reads their texts."""
+    return "text" in config.items.settings.get("sources", ())
 
 
 def build_loss(config: Config, item_counts: ArrayLike) -> Loss:

@@ -26,6 +26,7 @@ KINDS: Final = {
     "encoder": "gru",
     "interest": "multi_head",
     "readout": "",
+    "likeness": "none",
     "head": "dot",
     "loss": "auto",
 }
@@ -79,7 +80,7 @@ def _rooms() -> dict[str, Registry[Any] | type]:
     """Return the table of each section, or the one class that it can be."""
     from penchant.encoders import encoders
     from penchant.heads import heads
-    from penchant.interest import Readout, attentions
+    from penchant.interest import Readout, attentions, likenesses
     from penchant.items import BehaviourInput, item_encoders, profile_inputs
     from penchant.losses import losses
 
@@ -90,6 +91,7 @@ def _rooms() -> dict[str, Registry[Any] | type]:
         "encoder": encoders,
         "interest": attentions,
         "readout": Readout,
+        "likeness": likenesses,
         "head": heads,
         "loss": losses,
     }

@@ -44,7 +44,7 @@ class Config:
     ----------
     width
         Width D of the item vectors and of the interest.
-    items, behaviour, profile, encoder, interest, readout, head, loss
+    items, behaviour, profile, encoder, interest, readout, likeness, head, loss
         The parts of the model, and its loss.
     events
         Which events are read and which are to be predicted.
@@ -69,6 +69,7 @@ class Config:
     encoder: Part
     interest: Part
     readout: Part
+    likeness: Part
     head: Part
     loss: Part
     events: EventSettings

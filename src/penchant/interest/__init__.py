@@ -11,6 +11,7 @@ from penchant.interest.attention import (
     MultiHeadAttention,
     attentions,
 )
+from penchant.interest.likeness import Likeness, NoLikeness, TextLikeness, likenesses
 from penchant.interest.readout import Readout
 from penchant.interest.streaming import RunningSum, advance, empty_sum, merge, scan
 from penchant.interest.value import ValueReadout
@@ -20,13 +21,17 @@ __all__ = [
     "Decay",
     "DotProductAttention",
     "InterestAttention",
+    "Likeness",
     "MultiHeadAttention",
+    "NoLikeness",
     "Readout",
     "RunningSum",
+    "TextLikeness",
     "ValueReadout",
     "advance",
     "attentions",
     "empty_sum",
+    "likenesses",
     "merge",
     "scan",
 ]

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
+import torch
 from torch import Tensor, nn
 
 from penchant.registry import Registry
@@ -34,6 +35,23 @@ class ItemEncoder(nn.Module, ABC):
     def num_trained(self) -> int:
         """Items that training compares: the first so many; the others have no events."""
         return self.num_items
+
+    @property
+    def num_directions(self) -> int:
+        """Numbers T of a text vector that `directions` gives; 0 where no texts are read."""
+        return 0
+
+    def directions(self, item_index: Tensor | None) -> Tensor:
+        """Return (N, T) what texts of items mean, at unit length; of all items when None.
+
+        Zeros where there is no text. Training does not move them.
+        """
+        raise NotImplementedError("only items that have num_directions have directions")
+
+    def is_trained(self, item_index: Tensor | None) -> Tensor:
+        """Return (N,) whether there were training events of items, of all when None."""
+        rows = torch.arange(self.num_items) if item_index is None else item_index
+        return rows < self.num_trained
 
     @property
     def is_costly(self) -> bool:

@@ -21,7 +21,7 @@ from penchant.items.base import ItemEncoder, item_encoders
 from penchant.items.content import ContentSource
 from penchant.items.features import FeatureTable, FeatureVectors
 from penchant.items.graph import GraphSource, GraphTable
-from penchant.items.text import TextHead, TextSource, TextTable
+from penchant.items.text import TextHead, TextSource, TextTable, TextVectors
 from penchant.items.tuned_text import TunedText, text_source
 from penchant.registry import nearest
 
@@ -198,6 +198,26 @@ class MixtureItems(ItemEncoder):
     def num_trained(self) -> int:
         """Items up to the last one with training events."""
         return self.num_compared
+
+    @property
+    def texts(self) -> TextVectors | None:
+        """The source of texts, where there is one."""
+        found = dict(self.sources.items()).get("text")
+        return found if isinstance(found, TextVectors) else None
+
+    @property
+    def num_directions(self) -> int:
+        """Directions P of the texts."""
+        return 0 if self.texts is None else self.texts.turn.shape[1]
+
+    def directions(self, item_index: Tensor | None) -> Tensor:
+        """Return (N, P) what texts of items mean, at unit length; of all items when None."""
+        assert self.texts is not None, "only items with texts have directions"
+        return self.texts.directions(self.texts.rows(item_index))
+
+    def is_trained(self, item_index: Tensor | None) -> Tensor:
+        """Return (N,) whether there were training events of items, of all when None."""
+        return (self.counts if item_index is None else self.counts[item_index]) > 0
 
     @property
     def tuned(self) -> TunedText | None:

@@ -19,6 +19,7 @@ from penchant.bundle import Bundle
 from penchant.errors import EnvironmentFault
 from penchant.events import ItemNeighbours
 from penchant.events.tables import read_table
+from penchant.interest import TextLikeness
 from penchant.items import FeatureTable, MixtureItems, trained_on_top
 from penchant.serving.ranking import Ranker
 
@@ -95,7 +96,7 @@ class ItemReader:
         return trained_on_top(model, text.adaptation, text.lora_rank, weights)
 
     def read(self, given: Sequence[Mapping[str, Any]]) -> tuple[Tensor, Tensor]:
-        """Return (n, D) vectors of items, and (n,) bool: of the others there is nothing to say.
+        """Return vectors of items as a table has them, and (n,) bool: of others nothing is said.
 
         Parameters
         ----------
@@ -108,8 +109,9 @@ class ItemReader:
         InputError
             When a triple is not one of its item.
         """
-        width = self.bundle.model.width
+        model = self.bundle.model
         if self.items is None or not given:
+            width = model.width + model.num_beside
             return torch.zeros(len(given), width), torch.zeros(len(given), dtype=torch.bool)
         content: dict[str, Any] = {}
         if "text" in self.items.sources:
@@ -119,7 +121,18 @@ class ItemReader:
         if "graph" in self.items.sources:
             content["graph"] = self._neighbours(given)
         with torch.inference_mode():
-            return self.items.later(content, len(given))
+            vectors, is_known = self.items.later(content, len(given))
+            return torch.cat([vectors, self._beside(content, len(given))], 1), is_known
+
+    def _beside(self, content: Mapping[str, Any], num_items: int) -> Tensor:
+        """Return (n, num_beside) what stands behind the vectors of new items, for likeness."""
+        likeness = self.bundle.model.likeness
+        if not isinstance(likeness, TextLikeness) or not likeness.is_used:
+            return torch.zeros(num_items, 0)
+        assert self.items is not None, "likeness needs a mixture"
+        assert self.items.texts is not None, "likeness needs texts"
+        texts = self.items.texts.later_directions(content["text"])
+        return likeness.beside(texts, torch.zeros(num_items, dtype=torch.bool))
 
     def _texts(self, given: Sequence[Mapping[str, Any]]) -> Tensor:
         """Return (n, E) vectors of the texts; nothing is written to a cache."""

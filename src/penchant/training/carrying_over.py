@@ -23,6 +23,7 @@ OF_ITEMS: Final = ("items.vectors.weight", "items.gate.own.weight")
 """Parameters with a row for each item; a new item keeps its fresh one."""
 
 BIAS: Final = "head.bias"
+LIKENESS: Final = "likeness.numbers"
 TYPES: Final = "behaviour.types.weight"
 GRAPH: Final = "items.sources.graph."
 BAG: Final = "attributes.bag.weight"
@@ -81,6 +82,7 @@ def carry_over(
     if source.graph is not None and data.graph is not None and f"{GRAPH}damping" in both:
         carried |= _of_graph(fresh, kept, source.graph, data.graph.names, items)
     read = {name for name, _ in model.items.named_buffers(prefix="items")}
+    read |= {LIKENESS} if by_id else set()  # chosen anew when the training is over
     carried = {name: weight for name, weight in carried.items() if name not in read}
     model.load_state_dict({**fresh, **carried})
     return int((items >= 0).sum())

@@ -13,6 +13,7 @@ from penchant.config import Config, build_roles
 from penchant.events import PreparedData
 from penchant.training.adapting import text_cost
 from penchant.training.content import item_content
+from penchant.training.likeness import choose_likeness
 from penchant.training.progress import Reporter, make_reporter
 from penchant.training.runs import Run
 from penchant.training.setup import check_labels, check_parts, with_choices
@@ -170,6 +171,7 @@ def _tell_cost(trainer: Trainer) -> None:
 def _finish(trainer: Trainer, reason: str) -> TrainingResult:
     """Save the bundle and sum up."""
     run, position, config = trainer.run, trainer.position, trainer.config
+    choose_likeness(trainer.model, trainer.data, config, trainer.reporter.note)
     bundle = Bundle.of(trainer.model, config, trainer.data, trainer.content.text)
     roles = build_roles(config, trainer.data.event_types)
     popular = SegmentPopular.of(trainer.data, roles, config.evaluation.exclude_seen)

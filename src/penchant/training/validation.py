@@ -14,7 +14,7 @@ from penchant.events import Part, PreparedData
 from penchant.events.arrays import LogArrays
 from penchant.items import Profiles
 from penchant.model import InterestModel
-from penchant.sequences.ranking import cut_block, ranks, seen_items
+from penchant.sequences.ranking import cut_block, listable, ranks, seen_items
 from penchant.sequences.targets import target_blocks
 
 SHOWN = ("ndcg@10", "hit@10", "mrr@10")
@@ -46,21 +46,27 @@ def validate(model: InterestModel, data: PreparedData, config: Config) -> dict[s
         ranker = ModelRanker(model, roles=roles, objective=name, profiles=profiles)
         log = roles.with_targets(data.log, place)
         prefix = f"{name}/" if place else ""
-        found = mean_metrics(_ranks(ranker, log, config), tuple(wanted))
+        found = mean_metrics(validation_ranks(ranker, log, config), tuple(wanted))
         figures |= {f"{prefix}{metric}": value for metric, value in found.items()}
     if config.head.kind == "binary":
         figures |= _binary_figures(model, data, config, profiles)
     return figures
 
 
-def _ranks(ranker: ModelRanker, log: LogArrays, config: Config) -> np.ndarray:
-    """Return (M,) the ranks of the validation targets that count."""
+def validation_ranks(
+    ranker: ModelRanker, log: LogArrays, config: Config, candidates: np.ndarray | None = None
+) -> np.ndarray:
+    """Return (M,) the ranks of the validation targets that count.
+
+    Among `candidates` (I,) bool, or all items when None.
+    """
     found = [np.zeros(0, dtype=np.int64)]
     settings = config.evaluation
     for block in target_blocks(log, Part.VALIDATION, **_limits(config)):
         for piece in cut_block(block, ranker.model.num_items):
             seen = seen_items(piece, ranker.roles.seen_types)
-            ranked = ranks(ranker.score(piece), piece, settings.exclude_seen, seen)
+            scores = listable(ranker.score(piece), candidates)
+            ranked = ranks(scores, piece, settings.exclude_seen, seen)
             found.append(ranked.rank[~ranked.is_left_out])
     return np.concatenate(found)
 

@@ -1,0 +1,137 @@
+"""How much texts that are alike count, chosen on validation once the training is over.
+
+Nothing is trained: a few settings are tried on the finished model, and the best one is kept in its
+bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
+
+from penchant.config import Config, build_roles
+from penchant.evaluation.model_ranker import ModelRanker
+from penchant.events import Part, PreparedData
+from penchant.interest import TextLikeness
+from penchant.items import Profiles
+from penchant.model import InterestModel
+from penchant.sequences.candidates import CHOICES, among_candidates, candidate_items
+from penchant.training.validation import mean_metrics, validation_ranks
+
+DECAYS: Final = (0.0, 0.5, 0.7, 0.85, 0.92)
+WEIGHTS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+NEW_ITEM_WEIGHTS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+NEW_ITEM_OFFSETS: Final = (0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0, -8.0)
+USUAL: Final = (0.7, 1.0, 4.0)
+"""Decay and weights where validation says nothing.
+
+Those of new items are chosen where the data holds items out of training (decision 24).
+"""
+
+METRIC: Final = "ndcg@10"
+MOST_LOST: Final = 0.1
+"""Share of the figure that targets on trained items may lose to new items in their lists."""
+
+NEAR: Final = 0.97
+"""Of the weights of new items the least is taken that reaches this share of the best figure.
+
+Greater ones let new items into everybody's lists or, with an offset, into nobody's.
+"""
+
+FEWEST_TARGETS: Final = 100
+"""With fewer targets nothing is chosen."""
+
+MOST_USERS: Final = 4_000
+"""Users of the validation part that are looked at, drawn by chance."""
+
+Told = Callable[[str], None]
+
+
+def choose_likeness(
+    model: InterestModel, data: PreparedData, config: Config, told: Told | None = None
+) -> None:
+    """Choose what the settings leave out, in place.
+
+    Parameters
+    ----------
+    model
+        Trained.
+    data, config
+        What it was trained on, and how.
+    told
+        Hears what was chosen.
+
+    Notes
+    -----
+    The decay first, then the weight of items that were trained on, both by NDCG@10 over targets
+    among these; then the weight of new items, among those that were held out of training; then the
+    greatest offset of new items under which trained ones, among all, lose no more than `MOST_LOST`.
+    """
+    likeness = model.likeness
+    if not isinstance(likeness, TextLikeness) or likeness.is_chosen:
+        return
+    figures = _Figures(model, likeness, data, config)
+    decay, weight, new_weight = USUAL
+    before = after = offset = 0.0
+    if figures.num_targets("warm") >= FEWEST_TARGETS:
+        decay, _ = _best(DECAYS, lambda tried: figures("warm", "warm", (tried, weight, 0, 0)))
+        before = figures("warm", "warm", (decay, 0, 0, 0))
+        weight, after = _best(WEIGHTS, lambda tried: figures("warm", "warm", (decay, tried, 0, 0)))
+    if figures.num_targets("cold") >= FEWEST_TARGETS:
+        found = [figures("cold", "cold", (decay, weight, tried, 0)) for tried in NEW_ITEM_WEIGHTS]
+        is_near = [figure >= NEAR * max(found) for figure in found]
+        new_weight = NEW_ITEM_WEIGHTS[is_near.index(True)]
+    if after and figures.has_new_items:
+        for offset in NEW_ITEM_OFFSETS:
+            left = figures("warm", "all", (decay, weight, new_weight, offset))
+            if left >= (1 - MOST_LOST) * after:
+                break
+    likeness.choose(decay, weight, new_weight, offset)
+    if told is not None:
+        decay, weight, new_weight, offset = likeness.numbers.tolist()
+        told(
+            f"texts that are alike: decay {decay:g}, weight {weight:g}, of new items "
+            f"{new_weight:g} and offset {offset:g}; validation {METRIC} {before:.4f} without, "
+            f"{after:.4f} with"
+        )
+
+
+def _best(tried: Iterable[float], figure: Callable[[float], float]) -> tuple[float, float]:
+    """Return the setting with the greatest figure, the first of equals, and the figure."""
+    found = [(figure(one), one) for one in tried]
+    value, chosen = max(found, key=lambda pair: pair[0])
+    return chosen, value
+
+
+class _Figures:
+    """The metric on validation under given numbers, of and among trained or new items."""
+
+    def __init__(
+        self, model: InterestModel, likeness: TextLikeness, data: PreparedData, config: Config
+    ) -> None:
+        roles = build_roles(config, data.event_types)
+        profiles = Profiles.of(data.user_features) if model.profile.is_read else None
+        self.ranker = ModelRanker(model, roles=roles, profiles=profiles)
+        self.likeness = likeness
+        log = roles.with_targets(data.log)
+        self.candidates = {name: candidate_items(log, data.num_items, name) for name in CHOICES}
+        self.logs = {name: among_candidates(log, each) for name, each in self.candidates.items()}
+        training = config.training.model_copy(update={"validation_users": MOST_USERS})
+        self.config = replace(config, training=training)
+
+    @property
+    def has_new_items(self) -> bool:
+        """Whether there are items without training events."""
+        new = self.candidates["cold"]
+        return new is not None and bool(new.any())
+
+    def num_targets(self, which: str) -> int:
+        """Return how many targets there are."""
+        return int((self.logs[which].part == Part.VALIDATION).sum())
+
+    def __call__(self, of: str, among: str, numbers: tuple[float, float, float, float]) -> float:
+        """Return the metric of targets among items with these numbers, but for those given."""
+        self.likeness.choose(*numbers)
+        rank = validation_ranks(self.ranker, self.logs[of], self.config, self.candidates[among])
+        return mean_metrics(rank, (METRIC,))[METRIC]
