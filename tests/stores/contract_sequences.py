@@ -75,7 +75,7 @@ class SequenceContract:
 
     @given(acts)
     @settings(
-        max_examples=60,
+        max_examples=40,
         deadline=None,
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,

@@ -70,6 +70,13 @@ class LoggedEvent:
         said = self.event_type, self.value, self.session_id, self.request_id
         return self.user_id, self.item_id, *said, self.time_ms if is_timed else None
 
+    def kept(self, sequence: int, item_revision: int) -> LoggedEvent:
+        """Return the event with what a store gives it; a third of the time of `replace`."""
+        return LoggedEvent(
+            self.user_id, self.item_id, self.time_ms, self.event_id, self.event_type, self.value,
+            self.session_id, self.arrival_time, self.request_id, sequence, item_revision,
+        )  # fmt: skip
+
     @property
     def place(self) -> tuple[int, int]:
         """Where it stands in the log of its user."""

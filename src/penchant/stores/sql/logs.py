@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from penchant.stores.logs import Appended, EventLogs
@@ -207,7 +207,7 @@ class _Appending:
             kept = self._kept.get(event.event_id, event)
             if outcome is Outcome.ACCEPTED:
                 revision = revisions.get(event.item_id, 0)
-                kept = replace(event, sequence=place, item_revision=revision)
+                kept = event.kept(place, revision)
                 self._kept[event.event_id] = kept
             outcomes.append((outcome, kept))
         self._write([kept for outcome, kept in outcomes if outcome is Outcome.ACCEPTED], known)
@@ -255,17 +255,19 @@ class _Appending:
             return
         new = [e.user_id for e in accepted if e.user_id not in known]
         people = {**known, **self._people.taken_in(new)} if new else known
-        self._sql.many(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._row(event, people[event.user_id]) for event in accepted),
-        )
+        rows = [self._row(event, people[event.user_id]) for event in accepted]
+        rows.sort(key=itemgetter(0, 1))  # as they lie in the file
+        self._sql.many("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         counts: dict[str, list[int]] = {}
         for event in accepted:
             count = counts.setdefault(event.user_id, [0, 0])
             count[:] = count[0] + 1, event.sequence
         self._sql.many(
             "UPDATE users SET num_events = num_events + ?, last_sequence = ? WHERE number = ?",
-            ((*count, people[user_id].number) for user_id, count in counts.items()),
+            sorted(
+                ((*count, people[user_id].number) for user_id, count in counts.items()),
+                key=itemgetter(2),
+            ),
         )
 
     def _row(self, event: LoggedEvent, person: Person) -> Row:

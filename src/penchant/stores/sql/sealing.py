@@ -38,10 +38,16 @@ class Vault:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
         self.digest = lru_cache(maxsize=2**16)(self._digest)
+        self.blind = lru_cache(maxsize=2**16)(self._blind)
 
-    def blind(self, user_id: str) -> bytes:
+    def _blind(self, user_id: str) -> bytes:
         """Return the sixteen bytes that stand for a user."""
         return hashlib.blake2b(_bytes(user_id), key=self._secret, digest_size=16).digest()
+
+    def clear(self) -> None:
+        """Forget which ids were asked for."""
+        self.digest.cache_clear()
+        self.blind.cache_clear()
 
     def _digest(self, text: str) -> int:
         """Return a signed number of 64 bits that stands for the id of an event, item or request."""

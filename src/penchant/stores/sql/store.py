@@ -44,6 +44,7 @@ class SqlStore(SqlMemories, SqlCatalogue, SqlOperations, Store):
                 (self.vault.blind(user_id), through_ms, sql.take("revision")),
             )
             sql.is_scrub_due = True
+        self.vault.clear()
         return replace(receipt, through_ms=through_ms, not_reached=self._database.not_reached())
 
     def _delete(self, sql: Sql, person: Person, receipt: ForgetReceipt) -> ForgetReceipt:

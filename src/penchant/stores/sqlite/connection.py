@@ -15,7 +15,11 @@ from penchant.stores.sqlite.schema import APPLICATION, MIGRATIONS, VERSION
 
 BUSY_S: Final = 60.0
 """How long another process may write before this one gives up."""
-CACHE_KIB: Final = 16 * 1024
+CACHE_KIB: Final = 8 * 1024
+WRITER_CACHE_KIB: Final = 64 * 1024
+NUM_LOGGED_PAGES: Final = 4_000
+"""Pages in the log when it is moved into the file: 16 MB, so that a page written often is moved
+once."""
 _SYNCHRONOUS: Final = {"disk": "FULL", "process": "NORMAL"}
 
 
@@ -33,12 +37,17 @@ class SqliteConnection(Sql):
     def __init__(self, place: str, durability: str = "disk") -> None:
         super().__init__()
         self.raw = sqlite3.connect(
-            place, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=256
+            place,
+            timeout=BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
         )
         try:
             self.raw.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
             self.raw.execute("PRAGMA secure_delete = ON")
             self.raw.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            self.raw.execute(f"PRAGMA wal_autocheckpoint = {NUM_LOGGED_PAGES}")
             self.raw.execute("PRAGMA temp_store = MEMORY")
         except BaseException:
             self.raw.close()

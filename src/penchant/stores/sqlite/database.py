@@ -12,9 +12,9 @@ from penchant.stores.sql.database import Database, Sql
 from penchant.stores.sqlite.commits import Commits
 from penchant.stores.sqlite.connection import (
     CACHE_KIB,
+    WRITER_CACHE_KIB,
     SqliteConnection,
     in_write_ahead_mode,
-    waiting,
 )
 from penchant.stores.sqlite.failures import told
 
@@ -54,7 +54,15 @@ class FileDatabase(Database):
             except BaseException:
                 connection.raw.close()
                 raise
+        connection.raw.execute("PRAGMA busy_timeout = 0")  # `begin` waits in shorter steps
+        connection.raw.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
         self.commits = Commits(connection)
+
+    def _free(self) -> SqliteConnection:
+        """Return a connection that nobody reads with."""
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()
+        return self._connected()
 
     def _connected(self) -> SqliteConnection:
         connection = SqliteConnection(str(self.path), self._durability)
@@ -87,9 +95,9 @@ class FileDatabase(Database):
             yield held.reading
             return
         with told(str(self.path)):
-            connection = self._idle.pop() if self._idle else self._connected()
+            connection = self._free()
             try:
-                waiting(lambda: connection.raw.execute("BEGIN"))
+                connection.raw.execute("BEGIN")
                 held.reading = connection
                 yield connection
             finally:
@@ -102,7 +110,8 @@ class FileDatabase(Database):
         """Return bytes of the files, and the most that the caches of their pages take."""
         files = [Path(f"{self.path}{end}") for end in ("", "-wal", "-shm")]
         on_disk = sum(file.stat().st_size for file in files if file.exists())
-        return on_disk, len(self._all) * CACHE_KIB * 1024
+        caches = WRITER_CACHE_KIB + (len(self._all) - 1) * CACHE_KIB
+        return on_disk, caches * 1024
 
     def not_reached(self) -> tuple[str, ...]:
         """Say where copies of what was deleted may still be."""
