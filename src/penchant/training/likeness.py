@@ -23,10 +23,13 @@ DECAYS: Final = (0.0, 0.5, 0.7, 0.85, 0.92)
 WEIGHTS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 NEW_ITEM_WEIGHTS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 NEW_ITEM_OFFSETS: Final = (0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0, -8.0)
-USUAL: Final = (0.7, 1.0, 4.0)
-"""Decay and weights where validation says nothing.
+USUAL: Final = (0.7, 1.0)
+"""Decay and weight where validation says nothing."""
 
-Those of new items are chosen where the data holds items out of training (decision 24).
+TIMES: Final = 4.0
+"""Weight of new items as a multiple of the others', or of a half where that is less.
+
+Taken where the data holds no items out of training; where it does, it is chosen (decision 24).
 """
 
 METRIC: Final = "ndcg@10"
@@ -72,12 +75,13 @@ def choose_likeness(
     if not isinstance(likeness, TextLikeness) or likeness.is_chosen:
         return
     figures = _Figures(model, likeness, data, config)
-    decay, weight, new_weight = USUAL
+    decay, weight = USUAL
     before = after = offset = 0.0
     if figures.num_targets("warm") >= FEWEST_TARGETS:
         decay, _ = _best(DECAYS, lambda tried: figures("warm", "warm", (tried, weight, 0, 0)))
         before = figures("warm", "warm", (decay, 0, 0, 0))
         weight, after = _best(WEIGHTS, lambda tried: figures("warm", "warm", (decay, tried, 0, 0)))
+    new_weight = TIMES * max(weight, 0.5)
     if figures.num_targets("cold") >= FEWEST_TARGETS:
         found = [figures("cold", "cold", (decay, weight, tried, 0)) for tried in NEW_ITEM_WEIGHTS]
         is_near = [figure >= NEAR * max(found) for figure in found]
