@@ -195,7 +195,7 @@ class Live:
 
     def similar(self, item_id: str, k: int = 10) -> tuple[RankedItem, ...]:
         """Return the k items most like an item."""
-        return self._ranker.similar(item_id, k)
+        return self._items.noticed().similar(item_id, k)
 
     def forget(self, user_id: str) -> ForgetReceipt:
         """Delete all that is kept of a user; a replay of events up to now stays out."""
