@@ -15,6 +15,7 @@ from penchant.cli.frame import Frame
 from penchant.cli.lists import recommend, similar
 from penchant.cli.onboard import onboard
 from penchant.cli.quickstart import quickstart
+from penchant.cli.store import export_user, forget, retain, stats
 from penchant.cli.texts import text_models
 from penchant.cli.training import config_show, configs, describe, train
 from penchant.cli.transferring import transfer
@@ -31,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 config = typer.Typer(help="Look at one recipe.", no_args_is_help=True)
+store = typer.Typer(help="Look after what a service remembers.", no_args_is_help=True)
 
 
 def _show_version(wanted: bool) -> None:
@@ -92,6 +94,14 @@ _enter(app, similar, "similar", "penchant similar runs/first --item 50")
 _enter(app, onboard, "onboard", "penchant onboard runs/first -k 10 --keep")
 _enter(app, describe, "describe", "penchant describe runs/first")
 _enter(app, text_models, "text-models", "penchant text-models --fetch minilm")
+_enter(store, stats, "stats", "penchant store stats --store sqlite:///penchant.db")
+_enter(store, retain, "retain", "penchant store retain --store sqlite:///penchant.db --days 400")
+_enter(
+    store, export_user, "export-user",
+    "penchant store export-user u1 --store sqlite:///penchant.db --out u1.json",
+)  # fmt: skip
+_enter(store, forget, "forget", "penchant store forget u1 --store sqlite:///penchant.db")
+app.add_typer(store, name="store")
 _enter(app, doctor, "doctor", "penchant doctor")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from penchant.cli.options import (
     ColumnsOption,
     DelimiterOption,
     EventsArgument,
+    EventsOrStoreArgument,
     GraphColumnsOption,
     GraphLinksOption,
     GraphOption,
@@ -190,7 +192,7 @@ def validate(
 
 
 def prepare(
-    events: EventsArgument,
+    events: EventsOrStoreArgument,
     to: Annotated[Path, typer.Option("--out", metavar="DATA", help="Folder to write.")],
     items: ItemsOption = None,
     users: UsersOption = None,
@@ -217,16 +219,21 @@ def prepare(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Clean, split and code a log for training."""
+    """Clean, split and code a log for training.
+
+    A store is read with its items and the attributes of its users.
+    """
+    from penchant.cli.stored import source_of
     from penchant.events import EventLog
     from penchant.events.directories import check_free
     from penchant.events.prepared import MARKER
 
     check_free(to, MARKER, overwrite=overwrite)
+    source = source_of(events, columns, delimiter, no_header)
     log = EventLog.read(
-        events,
-        items=items,
-        users=users,
+        source.events,
+        items=items or source.items,
+        users=users or source.users,
         graph=graph,
         graph_links=graph_links,
         graph_columns=graph_columns,
@@ -238,6 +245,7 @@ def prepare(
         where=where,
         on_bad_rows=on_bad_rows,
     )
+    log = replace(log, source=source.shown)
     cleaning = {
         "min_user_events": min_user_events,
         "min_item_events": min_item_events,

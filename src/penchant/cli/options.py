@@ -11,6 +11,22 @@ EventsArgument = Annotated[
     str,
     typer.Argument(metavar="EVENTS", help="CSV, TSV, Parquet, JSON Lines, or a folder of parts."),
 ]
+EventsOrStoreArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="EVENTS|STORE_URL",
+        help="CSV, TSV, Parquet, JSON Lines, a folder of parts, or a store: sqlite:///penchant.db.",
+    ),
+]
+StoreOption = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        envvar="PENCHANT_STORE",
+        help="sqlite:///penchant.db, or sqlite:////abs.db.",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A setting: training.num_epochs=5."),

@@ -29,9 +29,9 @@ def caught_up(store: Store, ranker: Ranker, user_id: str) -> Standing:
 
     Notes
     -----
-    A list from a memory that went through a snapshot equals the one from a fold of the whole log
-    bit for bit where the snapshot came of such a fold, and else to the rounding between `step` and
-    `forward` (1e-9 in float64, 1e-4 of the state in float32).
+    Folding from a snapshot gives the bits of a fold of the whole log where the snapshot came of
+    such a fold; where it came of single events, the same but for what is between `step` and
+    `forward` (1e-9 in float64).
     """
     standing = store.standing(user_id, ranker.bundle.id)
     if is_current(standing, ranker):

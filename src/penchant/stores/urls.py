@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from penchant.errors import InputError, MissingExtraError
+from penchant.errors import InputError, MissingExtraError, MissingFileError
 from penchant.stores.base import Store
 from penchant.stores.memory import InProcessStore
 from penchant.stores.sqlite import SqliteStore
@@ -12,7 +13,7 @@ from penchant.stores.sqlite import SqliteStore
 _LATER = ("postgresql", "redis")
 
 
-def open_store(url: str, durability: str = "disk") -> Store:
+def open_store(url: str, durability: str = "disk", *, must_exist: bool = False) -> Store:
     """Open the store of an address.
 
     Parameters
@@ -22,11 +23,15 @@ def open_store(url: str, durability: str = "disk") -> Store:
     durability
         `disk`: what was acknowledged survives a power cut. `process`: it survives the end of the
         process alone. What lives in the process survives neither, whatever is asked for.
+    must_exist
+        A file is not made where there is none.
 
     Raises
     ------
     InputError
         When the address names no kind of store that is known.
+    MissingFileError
+        When it must exist and does not.
     MissingExtraError
         When this version does not hold that kind.
     EnvironmentFault, CorruptStoreError
@@ -42,7 +47,12 @@ def open_store(url: str, durability: str = "disk") -> Store:
     if separator and kind == "memory" and not place:
         return InProcessStore()
     if separator and kind == "sqlite":
-        return SqliteStore(_path_of(url, place), durability)
+        path = _path_of(url, place)
+        if must_exist and not Path(path).exists():
+            raise MissingFileError(
+                f"There is no store at {url}.", "Name the one that the service writes to."
+            )
+        return SqliteStore(path, durability)
     if separator and kind in _LATER:
         raise MissingExtraError(
             f"This version of Penchant holds no {kind} store, asked for by {blot(url)}.",
