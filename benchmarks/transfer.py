@@ -7,7 +7,7 @@
 `retail` prepares UCI Online Retail: purchases of known customers, product codes only. `films`
 prepares DIR/target (ml-100k), DIR/source (ml-1m without the films that ml-100k has, by title) and
 DIR/whole (ml-1m with all its films). `measure` transfers the model of RUN in both ways and prints
-figures with intervals and paired differences. `--without` takes films of ITEMS out of the
+figures with intervals and paired differences; with likeness chosen on the validation part, too. `--without` takes films of ITEMS out of the
 candidates.
 """
 
@@ -113,6 +113,9 @@ def measured(
         way: transfer(source, data, settings=settings, own_mean=own_mean, told=print)
         for way, own_mean in WAYS.items()
     }
+    if source.config.likeness.kind != "none":
+        chosen = transfer(source, data, settings=settings, choose=True, told=print)
+        made["likeness chosen"] = chosen
     config = next(iter(made.values())).config
     roles = build_roles(config, data.event_types)
     candidates = None

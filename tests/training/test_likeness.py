@@ -79,7 +79,7 @@ def test_a_series_is_found_by_its_word_and_training_is_as_without(data, bundle, 
         assert torch.equal(parameter, with_it[name]), name
     report = Recommender(bundle.config, bundle).evaluate(data, candidates="cold", kinds=["random"])
     before = Recommender(plain.config, plain).evaluate(data, candidates="cold", kinds=["random"])
-    assert report.metrics["ndcg@10"].value > before.metrics["ndcg@10"].value + 0.1
+    assert report.metrics["ndcg@10"].value > before.metrics["ndcg@10"].value + 0.03
 
 
 def test_a_saved_bundle_scores_alike(data, bundle, tmp_path):

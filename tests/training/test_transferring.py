@@ -14,7 +14,7 @@ from penchant.recommender import Recommender
 from penchant.training import Run, train, transfer, transfer_run
 from penchant.training.transferring import text_of
 
-from .words import KITCHEN, word_config, word_data
+from .words import GARDEN, KITCHEN, word_config, word_data
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +154,18 @@ def test_another_language_model_is_refused(source, kitchen):
     facts = {**source.facts, "text": {"model": "minilm", "fingerprint": "0123456789abcdef"}}
     with pytest.raises(EnvironmentFault, match=r"minilm with fingerprint 0123456789ab, but hash"):
         transfer(replace(source, facts=facts), kitchen)
+
+
+def test_how_much_like_texts_count_is_chosen_on_the_new_data(tmp_path):
+    config = word_config(likeness={"kind": "text", "decay": 0.5})
+    source = train(word_data(GARDEN), config, tmp_path / "run", reporter="none").bundle
+    said: list[str] = []
+    data = word_data(KITCHEN, num_users=150)
+    kept = transfer(source, data, told=said.append)
+    assert kept.model.likeness.numbers.tolist() == source.model.likeness.numbers.tolist()
+    chosen = transfer(source, data, choose=True, told=said.append)
+    assert [line.partition(":")[0] for line in said][-1] == "texts that are alike"
+    assert chosen.model.likeness.numbers[0] == 0.5, "what is given stays"
+    found, before = (Recommender(one.config, one).evaluate(data, on="validation", kinds=["random"])
+                     for one in (chosen, kept))  # fmt: skip
+    assert found.metrics["ndcg@10"].value >= before.metrics["ndcg@10"].value

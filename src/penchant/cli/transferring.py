@@ -22,14 +22,20 @@ def transfer(
             "--own-mean/--source-mean", help="Centre texts at their own mean, or the source's."
         ),
     ] = True,
+    choose: Annotated[
+        bool,
+        typer.Option(
+            "--choose-likeness", help="Choose how much like texts count on the new validation part."
+        ),
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a trained model speak of other items, by what their texts say.
 
-    Nothing is trained; no event of the new catalogue is looked at. What the model learned of single
-    items is left behind. Settings of events and evaluation can be changed where the types of events
-    have other names.
+    Nothing is trained, and no event of the new catalogue is looked at unless likeness is chosen on
+    them. What the model learned of single items is left behind. Settings of events, evaluation and
+    likeness can be changed.
     """
     from penchant.events import PreparedData
     from penchant.training import transfer_run
@@ -43,6 +49,7 @@ def transfer(
         data_path=data.resolve(),
         settings=settings or (),
         own_mean=own_mean,
+        choose=choose,
         told=out.line,
     )
     origin = made.manifest["transferred_from"]

@@ -16,12 +16,12 @@ from penchant.events import Part, PreparedData
 from penchant.interest import TextLikeness
 from penchant.items import Profiles
 from penchant.model import InterestModel
-from penchant.sequences.candidates import CHOICES, among_candidates, candidate_items
+from penchant.sequences.candidates import among_candidates
 from penchant.training.validation import mean_metrics, validation_ranks
 
-DECAYS: Final = (0.0, 0.5, 0.7, 0.85, 0.92)
+DECAYS: Final = (0.0, 0.3, 0.5, 0.7, 0.85, 0.92)
 WEIGHTS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-NEW_ITEM_WEIGHTS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+NEW_ITEM_WEIGHTS: Final = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 NEW_ITEM_OFFSETS: Final = (0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0, -8.0)
 USUAL: Final = (0.7, 1.0)
 """Decay and weight where validation says nothing."""
@@ -68,8 +68,9 @@ def choose_likeness(
     Notes
     -----
     The decay first, then the weight of items that were trained on, both by NDCG@10 over targets
-    among these; then the weight of new items, among those that were held out of training; then the
-    greatest offset of new items under which trained ones, among all, lose no more than `MOST_LOST`.
+    among these (where no item was, the decay among all); then the weight of new items, among those
+    that were held out of training; then the greatest offset of new items under which trained ones,
+    among all, lose no more than `MOST_LOST`.
     """
     likeness = model.likeness
     if not isinstance(likeness, TextLikeness) or likeness.is_chosen:
@@ -83,10 +84,14 @@ def choose_likeness(
         weight, after = _best(WEIGHTS, lambda tried: figures("warm", "warm", (decay, tried, 0, 0)))
     new_weight = TIMES * max(weight, 0.5)
     if figures.num_targets("cold") >= FEWEST_TARGETS:
+        if not after:  # no item was trained on
+            decay, _ = _best(DECAYS, lambda tried: figures("cold", "cold", (tried, 0, 8, 0)))
+            before = figures("cold", "cold", (0, 0, 0, 0))
         found = [figures("cold", "cold", (decay, weight, tried, 0)) for tried in NEW_ITEM_WEIGHTS]
         is_near = [figure >= NEAR * max(found) for figure in found]
         new_weight = NEW_ITEM_WEIGHTS[is_near.index(True)]
-    if after and figures.has_new_items:
+        after = after or found[is_near.index(True)]
+    if figures.num_targets("warm") and figures.has_new_items:
         for offset in NEW_ITEM_OFFSETS:
             left = figures("warm", "all", (decay, weight, new_weight, offset))
             if left >= (1 - MOST_LOST) * after:
@@ -119,7 +124,8 @@ class _Figures:
         self.ranker = ModelRanker(model, roles=roles, profiles=profiles)
         self.likeness = likeness
         log = roles.with_targets(data.log)
-        self.candidates = {name: candidate_items(log, data.num_items, name) for name in CHOICES}
+        is_trained = model.items.is_trained(None).cpu().numpy()
+        self.candidates = {"warm": is_trained, "cold": ~is_trained, "all": None}
         self.logs = {name: among_candidates(log, each) for name, each in self.candidates.items()}
         training = config.training.model_copy(update={"validation_users": MOST_USERS})
         self.config = replace(config, training=training)
@@ -127,8 +133,7 @@ class _Figures:
     @property
     def has_new_items(self) -> bool:
         """Whether there are items without training events."""
-        new = self.candidates["cold"]
-        return new is not None and bool(new.any())
+        return bool((~self.ranker.model.items.is_trained(None)).any())
 
     def num_targets(self, which: str) -> int:
         """Return how many targets there are."""

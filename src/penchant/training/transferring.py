@@ -23,9 +23,10 @@ from penchant.items.text import TextSource
 from penchant.texts.tokens import TokenRows
 from penchant.training.carrying_over import carry_over
 from penchant.training.content import Told, item_content
+from penchant.training.likeness import choose_likeness
 from penchant.training.runs import Run
 
-CHANGEABLE: Final = ("events.", "evaluation.", "text.template")
+CHANGEABLE: Final = ("events.", "evaluation.", "likeness.", "text.template")
 """How the settings begin that may be others on the other catalogue."""
 
 MOVABLE: Final = frozenset({"identity", "text", "features"})
@@ -38,6 +39,7 @@ def transfer(
     *,
     settings: Iterable[str] | Mapping[str, Any] = (),
     own_mean: bool = True,
+    choose: bool = False,
     told: Told | None = None,
 ) -> Bundle:
     """Return a trained model for the items of prepared data.
@@ -50,11 +52,14 @@ def transfer(
         Its items have texts.
     settings
         Changed on the way, where types of events have other names: those of `events`,
-        `evaluation`, and `text.template`.
+        `evaluation`, `likeness`, and `text.template`.
     own_mean
         Whether texts are centred at the mean of the new ones, or else of the source's.
+    choose
+        Whether the numbers of `[likeness]` are chosen on the validation part of the new data; those
+        of the source otherwise.
     told
-        Hears which language model was used.
+        Hears which language model was used, and what was chosen.
 
     Raises
     ------
@@ -85,6 +90,8 @@ def transfer(
         sizes = len(data.items), len(types)
         model = build_model(config, *sizes, data.features, content, data.user_features)
     carry_over(model, source, data, by_id=False)
+    if choose:
+        choose_likeness(model.eval(), data, config, told)
     return Bundle(
         model=model.eval(),
         config=config,
@@ -200,5 +207,5 @@ def _check_settings(before: Config, after: Config) -> None:
     if fixed:
         raise ConfigError(
             f"A model that is transferred keeps its settings, but {', '.join(fixed)} would change.",
-            "Only the sections events and evaluation, and text.template, can be others.",
+            "Only the sections events, evaluation and likeness, and text.template, can be others.",
         )
