@@ -6,9 +6,9 @@
 
 `retail` prepares UCI Online Retail: purchases of known customers, product codes only. `films`
 prepares DIR/target (ml-100k), DIR/source (ml-1m without the films that ml-100k has, by title) and
-DIR/whole (ml-1m with all its films). `measure` transfers the model of RUN in both ways and prints
-figures with intervals and paired differences; with likeness chosen on the validation part, too. `--without` takes films of ITEMS out of the
-candidates.
+DIR/whole (ml-1m with all its films). `measure` transfers the model of RUN in both ways, and once
+with likeness chosen on the validation part where it has that, and prints figures with intervals and
+paired differences. `--without` takes films of ITEMS out of the candidates.
 """
 
 from __future__ import annotations
