@@ -13,7 +13,7 @@ from penchant.stores.sql.people import People, Person, Tombstone, places_of
 from penchant.stores.sql.sealing import Vault
 
 COLUMNS = (
-    "e.user, e.sequence, e.time_ms, e.item_revision, e.value, e.arrival_time, e.content,"
+    "e.owner, e.sequence, e.time_ms, e.item_revision, e.value, e.arrival_time, e.content,"
     " e.event_digest"
 )
 NUM_USERS_AT_ONCE = 500
@@ -43,7 +43,7 @@ class SqlLogs(SqlPart, EventLogs):
             person = People(sql, self.vault).find(user_id)
             if person is None or person.last_sequence <= after_sequence:
                 return []
-            statement = f"SELECT {COLUMNS} FROM events e WHERE e.user = ? AND e.sequence > ?"
+            statement = f"SELECT {COLUMNS} FROM events e WHERE e.owner = ? AND e.sequence > ?"
             statement += " AND e.content IS NOT NULL"
             values: list[Any] = [person.number, after_sequence]
             if through_ms is not None:
@@ -67,7 +67,7 @@ class SqlLogs(SqlPart, EventLogs):
                 return False
             sql.run(
                 "UPDATE events SET content = NULL, item_digest = NULL, request_digest = NULL,"
-                " value = NULL WHERE user = ? AND sequence = ?",
+                " value = NULL WHERE owner = ? AND sequence = ?",
                 (person.number, found.sequence),
             )
             sql.run(
@@ -80,7 +80,7 @@ class SqlLogs(SqlPart, EventLogs):
     def _found(self, sql: Sql, person: Person, user_id: str, event_id: str) -> LoggedEvent | None:
         """Return the event of a user that has an id."""
         rows = sql.all(
-            f"SELECT {COLUMNS} FROM events e WHERE e.event_digest = ? AND e.user = ?"
+            f"SELECT {COLUMNS} FROM events e WHERE e.event_digest = ? AND e.owner = ?"
             " AND e.content IS NOT NULL",
             (self.vault.digest(event_id), person.number),
         )
@@ -112,7 +112,7 @@ class SqlLogs(SqlPart, EventLogs):
     def all_events(self, batch_size: int = 10_000) -> Iterator[Sequence[LoggedEvent]]:
         """Go through the whole log in pieces: user by user, each user's events by sequence."""
         statement = f"""SELECT {COLUMNS} FROM events e
-            WHERE (e.user, e.sequence) > (?, ?) ORDER BY e.user, e.sequence LIMIT ?"""
+            WHERE (e.owner, e.sequence) > (?, ?) ORDER BY e.owner, e.sequence LIMIT ?"""
         place = (0, 0)
         while True:
             with self._database.reading() as sql:
@@ -132,8 +132,8 @@ class SqlLogs(SqlPart, EventLogs):
 
     def users_of_item(self, item_id: str) -> Iterator[str]:
         """Go through the users who have an event with an item."""
-        statement = """SELECT DISTINCT user FROM events WHERE item_digest = ? AND user > ?
-            ORDER BY user LIMIT ?"""
+        statement = """SELECT DISTINCT owner FROM events WHERE item_digest = ? AND owner > ?
+            ORDER BY owner LIMIT ?"""
         last = 0
         while True:
             with self._database.reading() as sql:
@@ -149,7 +149,7 @@ class SqlLogs(SqlPart, EventLogs):
         with self._writing() as sql:
             return sql.run(
                 "UPDATE users SET log_revision = ? WHERE number IN"
-                " (SELECT user FROM events WHERE item_digest = ?)",
+                " (SELECT owner FROM events WHERE item_digest = ?)",
                 (sql.take("revision"), self.vault.digest(item_id)),
             )
 

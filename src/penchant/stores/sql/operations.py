@@ -24,7 +24,7 @@ from penchant.stores.sql.logs import read_event
 from penchant.stores.sql.people import People, Person
 from penchant.stores.sql.sealing import SPENT
 
-_COLUMNS = "number, kind, user, time_ms, content"
+_COLUMNS = "number, kind, owner, time_ms, content"
 NOBODY_KEY = b"nobody's lists\x00\x00"
 """Seals lists of users unknown, which tell of nobody, in the same form as all others."""
 NUM_AT_ONCE = 1_000
@@ -131,7 +131,7 @@ class SqlOperations(SqlPart, Operations):
             person = People(sql, self.vault).find(user_id)
             if person is None:
                 return []
-            statement = f"SELECT {_COLUMNS} FROM impressions WHERE user = ? AND time_ms >= ?"
+            statement = f"SELECT {_COLUMNS} FROM impressions WHERE owner = ? AND time_ms >= ?"
             rows = sql.all(f"{statement} ORDER BY time_ms, number", (person.number, since_ms))
             return self._read(sql, rows)
 

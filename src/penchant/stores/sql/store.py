@@ -50,11 +50,11 @@ class SqlStore(SqlMemories, SqlCatalogue, SqlOperations, Store):
     def _delete(self, sql: Sql, person: Person, receipt: ForgetReceipt) -> ForgetReceipt:
         """Delete what is kept of a user, and count it."""
         number, places = person.number, places_of(sql, person.number)
-        row = sql.one("SELECT MAX(time_ms) FROM events WHERE user = ?", (number,))
+        row = sql.one("SELECT MAX(time_ms) FROM events WHERE owner = ?", (number,))
         last_ms = row[0] if row and row[0] is not None else receipt.through_ms
         attributes = person.user(self.vault).attributes
-        num_ids = sql.run("DELETE FROM events WHERE user = ?", (number,))
-        num_impressions = sql.run("DELETE FROM impressions WHERE user = ?", (number,))
+        num_ids = sql.run("DELETE FROM events WHERE owner = ?", (number,))
+        num_impressions = sql.run("DELETE FROM impressions WHERE owner = ?", (number,))
         num_memories = num_snapshots = 0
         for place in places:
             num_memories += sql.run("DELETE FROM memories WHERE place = ?", (place,))
@@ -91,7 +91,7 @@ class SqlStore(SqlMemories, SqlCatalogue, SqlOperations, Store):
         self, sql: Sql, person: Person, since_ms: int | None, num_newest: int | None
     ) -> RetainReceipt:
         """Cut the log of one user behind the last event that goes."""
-        where = "FROM events WHERE user = ? AND content IS NOT NULL"
+        where = "FROM events WHERE owner = ? AND content IS NOT NULL"
         order = "ORDER BY time_ms DESC, sequence DESC LIMIT 1"
         found = []
         if since_ms is not None:
@@ -106,7 +106,7 @@ class SqlStore(SqlMemories, SqlCatalogue, SqlOperations, Store):
         behind = (person.number, *max(cuts))
         row = sql.one(f"SELECT COUNT(*) {where} AND (time_ms, sequence) <= (?, ?)", behind)
         num_cut = row[0] if row else 0
-        sql.run("DELETE FROM events WHERE user = ? AND (time_ms, sequence) <= (?, ?)", behind)
+        sql.run("DELETE FROM events WHERE owner = ? AND (time_ms, sequence) <= (?, ?)", behind)
         sql.matching("DELETE FROM snapshots WHERE place IN ({})", places_of(sql, person.number))
         sql.run(
             "UPDATE users SET num_events = num_events - ?, is_complete = 0, log_revision = ?,"

@@ -35,10 +35,10 @@ CREATE TABLE tombstones (
 -- Clustered by user: a history is read in a few pages. Of a deleted event the row stays without
 -- item and content.
 CREATE TABLE events (
-    user INTEGER NOT NULL, sequence INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+    owner INTEGER NOT NULL, sequence INTEGER NOT NULL, time_ms INTEGER NOT NULL,
     event_digest INTEGER NOT NULL, item_digest INTEGER, request_digest INTEGER,
     item_revision INTEGER NOT NULL, value REAL, arrival_time INTEGER NOT NULL, content BLOB,
-    PRIMARY KEY (user, sequence)
+    PRIMARY KEY (owner, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX events_by_id ON events (event_digest);
 CREATE INDEX events_by_item ON events (item_digest) WHERE item_digest IS NOT NULL;
@@ -73,11 +73,11 @@ CREATE TABLE vectors (
 ) WITHOUT ROWID;
 
 CREATE TABLE impressions (
-    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, request_digest INTEGER NOT NULL, user INTEGER,
+    number INTEGER PRIMARY KEY, kind TEXT NOT NULL, request_digest INTEGER NOT NULL, owner INTEGER,
     time_ms INTEGER NOT NULL, content BLOB NOT NULL
 );
 CREATE INDEX impressions_by_request ON impressions (request_digest);
-CREATE INDEX impressions_by_user ON impressions (user) WHERE user IS NOT NULL;
+CREATE INDEX impressions_by_user ON impressions (owner) WHERE owner IS NOT NULL;
 CREATE INDEX impressions_by_time ON impressions (time_ms);
 
 CREATE TABLE documents (

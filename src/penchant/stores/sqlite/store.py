@@ -14,6 +14,8 @@ DURABILITIES = ("disk", "process")
 class SqliteStore(SqlStore):
     """One file that holds everything, used by any number of threads and processes.
 
+    Each process opens it for itself: a connection does not survive a fork.
+
     Parameters
     ----------
     path
