@@ -221,7 +221,7 @@ class Bundle:
             with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, and overwritten
                 features = encoder.transform(item_table)
                 sizes = item_table.height, len(event_types)
-                content = _content_of(tensors, item_counts)
+                content = _content_of(tensors, item_counts, config)
                 nobody = user_encoder.transform(pl.DataFrame({"user_id": []}))
                 model = build_model(config, *sizes, features, content, nobody)
             model.load_state_dict(
@@ -290,9 +290,11 @@ def bundle_directory(path: str | os.PathLike[str]) -> Path:
     return given / "bundle"
 
 
-def _content_of(tensors: dict[str, Tensor], item_counts: np.ndarray) -> ItemContent:
+def _content_of(tensors: dict[str, Tensor], item_counts: np.ndarray, config: Config) -> ItemContent:
     """Return content of the sizes that stored weights have, to read these into."""
     turn = tensors.get("model.items.sources.text.turn")
+    if turn is None and config.items.settings.get("start_from_text"):
+        turn = torch.zeros(1, 1)  # identities started from texts, which are not kept
     text = None if turn is None else TextTable.blank(len(item_counts), *turn.shape)
     graph = _blank_graph(tensors, "model.items.sources.graph.")
     return ItemContent(torch.as_tensor(item_counts), text, graph=graph)

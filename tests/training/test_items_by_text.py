@@ -74,3 +74,13 @@ def test_a_catalogue_in_chinese_works_from_the_log_to_a_new_item(tmp_path):
     assert chinese.index(min(chinese)) == 2
     english = ranks_of_new(loaded, history, [f"{name} statue" for name in COLOURS])
     assert english.index(min(english)) == 2, "English titles are read by the same meaning"
+
+
+def test_identities_that_started_from_texts_are_kept_without_them(tmp_path):
+    config = word_config(items={"sources": ["identity"], "start_from_text": True})
+    rec = Recommender(config).fit(word_data(), tmp_path / "run", progress="none")
+    again = Recommender.load(tmp_path / "run")
+    assert again.bundle.id == rec.bundle.id
+    histories = [["ro-0", "sp-1"], ["be-3"]]
+    tables = [one.recommend(histories=histories, k=5) for one in (rec, again)]
+    assert tables[0].equals(tables[1])
