@@ -161,7 +161,7 @@ def diff(before: Policies, after: Policies) -> list[str]:
 
 
 def _changes(place: str, before: Any, after: Any) -> Iterator[str]:
-    if before == after and type(before) is type(after):
+    if _told(before) == _told(after):  # where 1 is not true
         return
     if place != "filter" and isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in {**before, **after}:
@@ -181,6 +181,8 @@ def _list_changes(place: str, before: list[Any], after: list[Any]) -> Iterator[s
     named = {one["name"]: one for one in after if isinstance(one, Mapping) and "name" in one}
     changed = [one for one in before if one not in after]
     come = [one for one in after if one not in before]
+    if not changed and not come:
+        yield f"Changed the order of {place}, or what is there twice."
     for one in changed:
         name = one.get("name") if isinstance(one, Mapping) else None
         if name in named:
@@ -190,8 +192,6 @@ def _list_changes(place: str, before: list[Any], after: list[Any]) -> Iterator[s
             yield f"Removed {_told(one)} from {place}."
     for one in come:
         yield f"Added {_told(one)} to {place}."
-    if sorted(map(_told, before)) == sorted(map(_told, after)):
-        yield f"Changed the order of {place}."
 
 
 def _fault(error: Any, source: str) -> ConfigError:
