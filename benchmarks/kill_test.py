@@ -83,6 +83,8 @@ def one_round(url: str, name: str, options: argparse.Namespace, tally: Tally) ->
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
     lines = [writer.stdout.readline()]  # the first acknowledgement: it is under way
+    if not lines[0]:
+        raise SystemExit(f"The writer of round {name} ended by itself, with {writer.wait()}.")
     delay = random.uniform(0.02, options.seconds)
     killer = threading.Timer(delay, lambda: writer.send_signal(signal.SIGKILL))
     killer.start()
