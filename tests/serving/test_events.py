@@ -74,3 +74,16 @@ def test_a_missing_time_of_pandas_is_rejected():
     pandas = pytest.importorskip("pandas")
     with pytest.raises(RejectedError, match="timestamp must be a finite number but is 'NaT'"):
         time_ms_of(pandas.NaT)
+
+
+@pytest.mark.parametrize("name", ["user_id", "item_id", "event_id", "session_id", "request_id"])
+def test_an_id_that_no_store_could_keep_is_refused(name):
+    for given, size in (("x" * 513, 513), ("a\0b", 3)):
+        with pytest.raises(RejectedError, match=rf"at most 512 characters.* of {size}") as error:
+            Event.of({"user_id": "u", "item_id": "i", name: given}).logged(5)
+        assert error.value.code == f"bad_{name}"
+
+
+def test_a_value_that_single_precision_does_not_hold_is_refused():
+    with pytest.raises(RejectedError, match=r"at most 3\.4e\+38 in size but is 1e\+39"):
+        Event.of({"user_id": "u", "item_id": "i", "value": 1e39}).logged(5)

@@ -19,6 +19,10 @@ from penchant.stores import LoggedEvent
 
 LATEST_S: Final = 253_402_300_800
 """The end of the year 9999; greater numbers are milliseconds taken for seconds."""
+LONGEST_ID: Final = 512
+"""Characters of an id, a type or a session."""
+GREATEST_VALUE: Final = 3.4e38
+"""What a single-precision number holds."""
 
 
 class RejectedError(InputError):
@@ -41,6 +45,8 @@ class Event:
         A rating, a price, seconds watched.
     event_id
         Unique in the store, so that a repeat is not counted twice; made when left out.
+    request_id
+        The list that it came from, where it came from one.
 
     Examples
     --------
@@ -55,6 +61,7 @@ class Event:
     value: float | None = None
     event_id: str | None = None
     session_id: str | None = None
+    request_id: str | None = None
 
     @property
     def time_ms(self) -> int | None:
@@ -103,6 +110,7 @@ class Event:
             event_type=_id("event_type", self.event_type),
             value=value_of(self.value),
             session_id=None if self.session_id is None else _id("session_id", self.session_id),
+            request_id=None if self.request_id is None else _id("request_id", self.request_id),
             arrival_time=time_ms is None,
         )
 
@@ -149,7 +157,7 @@ def value_of(given: object) -> float | None:
     Raises
     ------
     RejectedError
-        When it is no finite number.
+        When it is no finite number of single precision.
 
     Examples
     --------
@@ -158,7 +166,12 @@ def value_of(given: object) -> float | None:
     """
     if given is None or (isinstance(given, Real) and given != given):
         return None
-    return _number("value", given)
+    value = _number("value", given)
+    if abs(value) > GREATEST_VALUE:
+        raise RejectedError(
+            "bad_value", f"value must be at most {GREATEST_VALUE:g} in size but is {value:g}."
+        )
+    return value
 
 
 def _number(name: str, given: object) -> float:
@@ -180,4 +193,14 @@ def _id(name: str, given: object) -> str:
         raise RejectedError(
             f"bad_{name}", f"{name} must be a text that is not empty but is {str(given)[:40]!r}."
         )
+    if len(text) > LONGEST_ID or "\0" in text:
+        raise RejectedError(
+            f"bad_{name}",
+            f"{name} must have at most {LONGEST_ID} characters, none of them NUL, but is "
+            f"{text[:40]!r}… of {len(text)}.",
+        )
     return text
+
+
+def _id_or_none(name: str, given: object) -> str | None:
+    return None if given is None else _id(name, given)

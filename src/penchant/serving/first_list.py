@@ -70,12 +70,21 @@ def popular_items(
     told: Mapping[str, Any],
     k: int,
     diversity: float = DIVERSITY,
+    left_out: np.ndarray | None = None,
 ) -> tuple[RankedItem, ...]:
-    """Return k items, varied; of attributes that cannot be read nothing is known."""
+    """Return k items, varied; of attributes that cannot be read nothing is known.
+
+    Items of which the bundle counted nothing, those that came later among them, are in no such
+    list.
+    """
     check_k(k)
     encoder = popular.segments.encoder
     [shares] = popular.shares(given_table([told], encoder))  # (I,)
-    pool = best_first(np.where(shares > 0, shares, -np.inf), POOL * k, np.array([], np.int64))
+    is_candidate = ranker.is_candidate[: len(shares)].copy()
+    if left_out is not None:
+        is_candidate[left_out[left_out < len(shares)]] = False
+    counted = np.where(is_candidate & (shares > 0), shares, -np.inf)
+    pool = best_first(counted, POOL * k, np.array([], np.int64))
     vectors = ranker.table[pool].detach().float().cpu().numpy()
     order = diversified(
         shares[pool] / max(shares[pool].max(initial=0), 1e-300), vectors, k, diversity

@@ -14,29 +14,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from penchant.bundle import Bundle
 from penchant.errors import InputError
 from penchant.events.given import check_given
-from penchant.model import ModelState
+from penchant.serving.asking import Asking, recommended
 from penchant.serving.catching_up import caught_up, is_current
-from penchant.serving.current_items import CurrentItems
+from penchant.serving.current_items import CurrentItems, item_given, put_item_result
 from penchant.serving.events import Event, RejectedError, time_ms_of
-from penchant.serving.first_list import popular_items
-from penchant.serving.memory import advance, decode_seen, decode_state
+from penchant.serving.histories import in_order
 from penchant.serving.ranking import RankedItem, Ranker
 from penchant.serving.results import (
     ObserveResult,
     PutItemResult,
     PutUserResult,
     RecommendResult,
+    TakenBackError,
+    nothing_kept,
     observe_result,
 )
 from penchant.stores import (
     ForgetReceipt,
     LoggedEvent,
-    Memory,
     Outcome,
     Standing,
     Store,
@@ -110,14 +108,30 @@ class Live:
         return self._items.ranker
 
     @property
+    def bundle(self) -> Bundle:
+        """What answers."""
+        return self._ranker.bundle
+
+    @property
     def model_version(self) -> str:
         """Id of the bundle that answers."""
         return self._ranker.bundle.id
 
+    def now_ms(self) -> int:
+        """Return the present."""
+        return round(self._clock() * 1000)
+
     def observe(
-        self, events: Event | Mapping[str, Any] | Iterable[Event | Mapping[str, Any]]
+        self,
+        events: Event | Mapping[str, Any] | Iterable[Event | Mapping[str, Any]],
+        atomic: bool = False,
     ) -> ObserveResult:
         """Record events and move the memories of their users, in one transaction.
+
+        Parameters
+        ----------
+        atomic
+            All are kept, or none: where one is rejected, `accepted` is 0 and nothing was written.
 
         Notes
         -----
@@ -125,20 +139,28 @@ class Live:
         once.
         """
         given = [events] if isinstance(events, Event | Mapping) else list(events)
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         ranker = self._items.noticed()
         checked = [self._checked(one, now_ms, ranker) for one in given]
         good = [event for event in checked if isinstance(event, LoggedEvent)]
-        with self.store.transaction(*{event.user_id for event in good}):
-            kept = self.store.append_many(good)
-            ranker = self._items.noticed()  # what was put since: the store tells its revision
-            accepted = [event for outcome, event in kept if outcome is Outcome.ACCEPTED]
-            for user_id in dict.fromkeys(event.user_id for event in accepted):
-                caught_up(self.store, ranker, user_id)
-        fates = iter(kept)
-        return observe_result(
-            [each if isinstance(each, RejectedError) else next(fates) for each in checked]
-        )
+        if atomic and len(good) < len(checked):
+            return nothing_kept(checked)
+        try:
+            with self.store.transaction(*{event.user_id for event in good}):
+                kept = self.store.append_many(good)
+                fates = iter(kept)
+                found = observe_result(
+                    [each if isinstance(each, RejectedError) else next(fates) for each in checked]
+                )
+                if atomic and found.rejected:
+                    raise TakenBackError
+                ranker = self._items.noticed()  # what was put since: the store tells its revision
+                accepted = [event for outcome, event in kept if outcome is Outcome.ACCEPTED]
+                for user_id in dict.fromkeys(event.user_id for event in accepted):
+                    caught_up(self.store, ranker, user_id)
+        except TakenBackError:
+            return nothing_kept(checked, found)
+        return found
 
     def recommend(
         self,
@@ -148,6 +170,9 @@ class Live:
         exclude_seen: bool = True,
         objective: str | None = None,
         user: Mapping[str, Any] | None = None,
+        history: Iterable[Any] = (),
+        candidates: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
     ) -> RecommendResult:
         """Return the k best items for a user.
 
@@ -165,6 +190,10 @@ class Live:
         user
             Attributes that count for this list, over those that are kept of the user. Nothing is
             stored.
+        history
+            Events on top of those that are kept: item ids, pairs (item id, timestamp), or mappings.
+        candidates, exclude
+            Only these items, and none of those; what is unknown is passed over.
 
         Raises
         ------
@@ -175,23 +204,24 @@ class Live:
             some.
         """
         ranker = self._items.noticed()
-        at_ms = self._now_ms() if at is None else time_ms_of(at)
         if user is not None and ranker.model.profile.is_read:
             check_given(user, ranker.bundle.user_encoder)
-        asking = None if user_id is None else str(user_id)
-        standing = Standing() if asking is None else self._standing(ranker, asking)
-        then_ms = None if at is None else at_ms
-        begin, memory = self._asked(ranker, asking, standing, then_ms, user or {})
-        is_complete = standing.is_complete
-        if self._first_list and memory.num_events == 0 and ranker.bundle.first_list is not None:
-            told = {**standing.user.attributes, **(user or {})}
-            items = popular_items(ranker, ranker.bundle.first_list, told, k)
-            return RecommendResult(items, ranker.bundle.id, 0, is_complete)
-        state = decode_state(memory.state, begin) if memory.state else begin
-        seen = decode_seen(memory.seen)
-        left_out = seen if exclude_seen else np.array([], int)
-        [items] = ranker.lists(state, [at_ms], k, [left_out], objective or "")
-        return RecommendResult(items, ranker.bundle.id, memory.num_events, is_complete)
+        asking = Asking(
+            None if user_id is None else str(user_id),
+            k,
+            self.now_ms(),
+            None if at is None else time_ms_of(at),
+            exclude_seen,
+            objective or "",
+            user or {},
+            in_order(history),
+            None if candidates is None else list(candidates),
+            list(exclude),
+        )
+        standing = Standing()
+        if asking.user_id is not None:
+            standing = self._standing(ranker, asking.user_id)
+        return recommended(self.store, ranker, asking, standing, self._first_list)
 
     def similar(self, item_id: str, k: int = 10) -> tuple[RankedItem, ...]:
         """Return the k items most like an item."""
@@ -199,7 +229,7 @@ class Live:
 
     def forget(self, user_id: str) -> ForgetReceipt:
         """Delete all that is kept of a user; a replay of events up to now stays out."""
-        return self.store.forget(str(user_id), self._now_ms())
+        return self.store.forget(str(user_id), self.now_ms())
 
     def use(self, model: Bundle | str | Path | Any) -> None:
         """Answer with another bundle from now on.
@@ -224,25 +254,41 @@ class Live:
         of it, such as its title. Otherwise it is kept, and not recommended until a bundle that
         knows it is used. The first item that is read opens the language model, which takes seconds.
         """
-        given = {str(name): entry for name, entry in item.items()}
-        item_id = given.pop("item_id", None)
-        if item_id is None or not str(item_id):
-            raise InputError(
-                "An item must have an item_id, and this one has none.",
-                'Say live.put_item({"item_id": "item 5", "title": ...}).',
-            )
-        item_id = str(item_id)
-        self._items.put(item_id, given)
-        if item_id in self._ranker.bundle.vocabulary:
-            return PutItemResult(item_id, True, "The attributes are kept.")
-        if self._ranker.is_known[self._ranker.index(item_id)]:
-            return PutItemResult(item_id, True, "It has a vector, and can be recommended.")
-        message = (
-            f'"{item_id}" has no vector in {self.model_version}: it is kept, and can be '
-            "recommended once a model that was trained with it is used."
-        )
-        _log.warning(message)
-        return PutItemResult(item_id, False, message)
+        [result] = self.put_items([item])
+        return result
+
+    def put_items(self, items: Iterable[Mapping[str, Any]]) -> list[PutItemResult]:
+        """Keep the attributes of many items, in one transaction; texts are read before it."""
+        given = [item_given(item) for item in items]
+        self._items.put_many(given)
+        ranker = self._items.ranker
+        results = [put_item_result(ranker, item_id) for item_id, _ in given]
+        without = [result for result in results if not result.can_be_recommended]
+        if without:
+            more = f" So it is with {len(without)} of {len(results)} items."
+            _log.warning("%s%s", without[0].message, more if len(without) > 1 else "")
+        return results
+
+    def patch_item(self, item_id: str, changes: Mapping[str, Any]) -> PutItemResult:
+        """Change some of an item's attributes; `None` takes one away.
+
+        Raises
+        ------
+        UnknownItemError
+            When there is no such item, neither in the store nor in the bundle.
+        """
+        self._items.patch(item_id, changes)
+        return put_item_result(self._items.ranker, item_id)
+
+    def hide_item(self, item_id: str) -> None:
+        """Take an item out of all lists until it is put again; what it moved stays moved.
+
+        Raises
+        ------
+        UnknownItemError
+            When there is no such item, neither in the store nor in the bundle.
+        """
+        self._items.hide(item_id)
 
     def put_user(self, user_id: str, attributes: Mapping[str, Any]) -> PutUserResult:
         """Keep a user's attributes in place of those before.
@@ -269,29 +315,6 @@ class Live:
             return standing
         with self.store.transaction(user_id):
             return caught_up(self.store, ranker, user_id)
-
-    def _asked(
-        self,
-        ranker: Ranker,
-        user_id: str | None,
-        standing: Standing,
-        at_ms: int | None,
-        told: Mapping[str, Any],
-    ) -> tuple[ModelState, Memory]:
-        """Return the state of who asks before any event, and the memory that counts at a time."""
-        memory, last_ms = standing.memory, standing.memory.last_time_ms
-        is_early = at_ms is not None and last_ms is not None and at_ms < last_ms
-        is_told = bool(told) and ranker.model.profile.is_read
-        if memory.state and not is_early and not is_told:
-            return ranker.begin(1), memory  # of which the form alone is looked at
-        profiles = ranker.profiles([{**standing.user.attributes, **told}])
-        if memory.state and user_id is not None:
-            events = self.store.events(user_id, through_ms=at_ms)
-            memory = advance(ranker, Memory(), events, profiles)
-        return ranker.begin(1, profiles), memory
-
-    def _now_ms(self) -> int:
-        return round(self._clock() * 1000)
 
     def _checked(
         self, given: Event | Mapping[str, Any], now_ms: int, ranker: Ranker

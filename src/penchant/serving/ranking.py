@@ -6,7 +6,7 @@ A ranker belongs to one bundle, never changes, and may be used from several thre
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Protocol
@@ -72,7 +72,7 @@ class RankedItem:
 class Ranker:
     """Folds histories into states and reads lists from states, under one bundle.
 
-    It never changes; `with_items` makes another.
+    It never changes; `with_items` and `hiding` make another.
 
     Parameters
     ----------
@@ -94,6 +94,8 @@ class Ranker:
         with torch.inference_mode():
             self.table = self.model.table()  # (I, D)
         self.is_known = np.ones(self.num_items, bool)  # (I,) whether an item has a vector
+        self.is_candidate = self.is_known  # (I,) whether it may stand in a list, too
+        self.hidden: frozenset[str] = frozenset()
 
     def with_items(self, ids: Sequence[str], vectors: Tensor, is_known: Tensor) -> Ranker:
         """Return a ranker that knows items which came after the training.
@@ -120,7 +122,16 @@ class Ranker:
         grown.table[torch.from_numpy(at)] = vectors.to(self.table)
         grown.is_known = np.append(self.is_known, np.zeros(num_new, bool))
         grown.is_known[at] = is_known.cpu().numpy()
-        return grown
+        return grown.hiding(self.hidden)
+
+    def hiding(self, item_ids: Collection[str]) -> Ranker:
+        """Return a ranker whose lists hold none of these items; it folds them as before."""
+        shown = copy.copy(self)
+        shown.hidden = frozenset(item_ids)
+        at = self.items.indices(list(shown.hidden))
+        shown.is_candidate = self.is_known.copy()
+        shown.is_candidate[at[at >= 0]] = False
+        return shown
 
     def arrays(self, histories: Sequence[Sequence[Happening]]) -> LogArrays:
         """Return histories of outside ids as arrays.
@@ -188,7 +199,7 @@ class Ranker:
     ) -> np.ndarray:
         """Return (B, I) float32 scores of all items for users asked at the given times.
 
-        Those without a vector score minus infinity.
+        Those without a vector, and those that are hidden, score minus infinity.
 
         Notes
         -----
@@ -202,7 +213,7 @@ class Ranker:
         interest = self.model.read(state, self._query(at_ms, objective))
         scores = self.model.scores(interest.vectors, self.table).float().cpu().numpy()  # (B, I)
         scores[:, self.model.items.num_trained :] += np.float32(self.new_item_bonus)
-        scores[:, ~self.is_known] = -np.inf
+        scores[:, ~self.is_candidate] = -np.inf
         return scores
 
     def lists(
@@ -252,7 +263,7 @@ class Ranker:
         with torch.inference_mode():
             length = self.table.norm(dim=1).clamp(min=1e-12)
             cosine = (self.table @ self.table[index] / (length * length[index])).cpu().numpy()
-        cosine[~self.is_known] = -np.inf
+        cosine[~self.is_candidate] = -np.inf
         return self._ranked(cosine, best_first(cosine, k, np.array([index])))
 
     def index(self, item_id: str) -> int:

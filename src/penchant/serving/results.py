@@ -59,12 +59,16 @@ class RecommendResult:
         Events of the user up to the time of asking, those of unknown items included.
     history_complete
         Whether the kept log is the whole history.
+    truncated_by
+        Why there are fewer items than asked for: `candidates`, `exclude`, `seen`, `hidden`, or
+        `catalogue` where it has no more.
     """
 
     items: tuple[RankedItem, ...]
     model_version: str
     num_events: int
     history_complete: bool
+    truncated_by: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[RankedItem]:
         return iter(self.items)
@@ -113,3 +117,30 @@ def observe_result(outcomes: Sequence[Fate]) -> ObserveResult:
     return ObserveResult(
         counts[Outcome.ACCEPTED], counts[Outcome.DUPLICATE], tuple(rejected), tuple(event_ids)
     )
+
+
+class TakenBackError(Exception):
+    """Raised and caught inside an atomic call, so that the store takes back what was written."""
+
+
+def nothing_kept(
+    checked: Sequence[LoggedEvent | RejectedError], found: ObserveResult | None = None
+) -> ObserveResult:
+    """Return what an atomic call says of events of which one was rejected.
+
+    Parameters
+    ----------
+    checked
+        What the door made of each event.
+    found
+        What the store had said, where it was asked.
+    """
+    if found is not None:
+        rejected = found.rejected
+    else:
+        rejected = tuple(
+            Rejection(index, each.code, str(each))
+            for index, each in enumerate(checked)
+            if isinstance(each, RejectedError)
+        )
+    return ObserveResult(0, 0, rejected, (None,) * len(checked))
