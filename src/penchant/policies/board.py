@@ -82,7 +82,9 @@ def set_out(
     found, extra
         What was searched for, and what was scored besides.
     """
-    is_new = ~np.isin(extra.item_index, found.item_index)
+    is_new = np.zeros(len(extra.item_index), bool)
+    if len(is_new):
+        is_new = ~np.isin(extra.item_index, found.item_index)
     items, scores = found.item_index, np.asarray(found.score, float)
     if is_new.any():
         items = np.concatenate([items, extra.item_index[is_new]])

@@ -145,10 +145,13 @@ def _fill(board: Board, k: int, fixed: Mapping[int, tuple[int, str]], rules: Rul
             choice = Choice(fixed[position][0], position, fixed[position][1])
         else:
             holding = [cap for cap in caps if cap.reaches(position)]
-            stopped = _stopped(holding, len(free))
-            if not (free & ~stopped).any():
+            is_open = free
+            for cap in holding:
+                is_open = is_open & ~cap.stops
+            best = worth.best(free, is_open, position)
+            if best is None:
                 return _closed(choices, position, fixed, caps, int(free.sum()))
-            choice = worth.best(free, stopped, position)
+            choice = best
             for cap in holding:
                 cap.take(choice.row)
         free[choice.row] = False
@@ -170,31 +173,26 @@ class _Worth:
         rest = 1 - a - b
         self._relevance = rest * relevance_of(board.scores, board.is_free) if self._terms else None
 
-    def best(self, free: np.ndarray, stopped: np.ndarray, position: int) -> Choice:
-        """Return the worthiest free candidate that is not stopped, of equals the better score."""
-        is_open = free & ~stopped
-        row = int(is_open.argmax())
+    def best(self, free: np.ndarray, is_open: np.ndarray, position: int) -> Choice | None:
+        """Return the worthiest free candidate that no cap stops, of equals the better score."""
+        if not is_open.any():
+            return None
         if self._relevance is not None:
             value = self._relevance
             for weight, term in self._terms:
                 value = value - weight * term.costs()
             row = int(np.where(is_open, value, -np.inf).argmax())
+        else:
+            row = int(is_open.argmax())
         first = int(free.argmax())
         if row == first:
             return Choice(row, position, "score")
-        by = "caps" if stopped[first] else "diversity"
+        by = "diversity" if is_open[first] else "caps"
         return Choice(row, position, by, int(np.count_nonzero(free[:row])))
 
     def take(self, row: int) -> None:
         for _, term in self._terms:
             term.take(row)
-
-
-def _stopped(caps: list[CapCount], num_rows: int) -> np.ndarray:
-    stopped = np.zeros(num_rows, bool)
-    for cap in caps:
-        stopped |= cap.stops
-    return stopped
 
 
 def _in_order(rows: list[int], k: int, fixed: Mapping[int, tuple[int, str]]) -> list[Choice]:

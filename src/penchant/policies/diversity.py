@@ -122,11 +122,14 @@ class Calibration:
         self._num_rows = num_rows - num_history
         self._has = np.zeros(self._num_rows, bool)
         self._has[rows[split:] - num_history] = True
+        self._all_have = bool(self._has.all())
         at = np.searchsorted(self._known, groups[split:])
         is_wanted = np.append(self._known, -1)[at] == groups[split:]
-        self._rows = rows[split:][is_wanted] - num_history
+        self._rows = rows[split:][is_wanted] - num_history  # (w,), by row
         self._groups = at[is_wanted]
         self._shares = shares[split:][is_wanted]
+        self._wanted_of = self._wanted[self._groups]
+        self._begins = np.searchsorted(self._rows, np.arange(self._num_rows + 1)).tolist()
         self._sums = np.zeros(len(self._known))  # (G,) of the list so far
         self._count = 0
 
@@ -143,23 +146,23 @@ class Calibration:
 
     def divergence(self) -> float:
         """Return KL(p, q') of the list so far."""
-        return float(self._wanted @ np.log(self._wanted / self._mixed(self._sums, self._count)))
+        return float(self._wanted @ np.log(self._wanted / self._mixed(self._count)))
 
     def costs(self) -> np.ndarray:
         """Return (n,) KL(p, q') of the list with each candidate as its next item."""
         count = self._count + 1
-        mixed = self._mixed(self._sums, count)  # (G,)
+        mixed = self._mixed(count)  # (G,)
         base = float(self._wanted @ np.log(self._wanted / mixed))
-        wanted, before = self._wanted[self._groups], mixed[self._groups]
-        gains = wanted * np.log1p((1 - SMOOTHING) * self._shares / count / before)
+        added = self._shares * ((1 - SMOOTHING) / count)  # (w,)
+        gains = self._wanted_of * np.log1p(added / mixed[self._groups])
         found = base - np.bincount(self._rows, gains, self._num_rows)
-        return found if self._has.all() else np.where(self._has, found, self.divergence())
+        return found if self._all_have else np.where(self._has, found, self.divergence())
 
     def take(self, row: int) -> None:
         """Look at one more item of the list."""
         self._count += bool(self._has[row])
-        its = self._rows == row
-        np.add.at(self._sums, self._groups[its], self._shares[its])
+        its = slice(self._begins[row], self._begins[row + 1])
+        self._sums[self._groups[its]] += self._shares[its]  # each category once in an item
 
-    def _mixed(self, sums: np.ndarray, count: int) -> np.ndarray:
-        return (1 - SMOOTHING) * sums / max(count, 1) + SMOOTHING * self._wanted
+    def _mixed(self, count: int) -> np.ndarray:
+        return self._sums * ((1 - SMOOTHING) / max(count, 1)) + SMOOTHING * self._wanted
