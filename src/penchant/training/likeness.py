@@ -34,7 +34,10 @@ Taken where the data holds no items out of training; where it does, it is chosen
 
 METRIC: Final = "ndcg@10"
 MOST_LOST: Final = 0.1
-"""Share of the figure that targets on trained items may lose to new items in their lists."""
+"""Share of the figure that targets on trained items may lose to new items in their lists.
+
+Where fewer items than that are new, only their share.
+"""
 
 NEAR: Final = 0.97
 """Of the weights of new items the least is taken that reaches this share of the best figure.
@@ -91,10 +94,11 @@ def choose_likeness(
         is_near = [figure >= NEAR * max(found) for figure in found]
         new_weight = NEW_ITEM_WEIGHTS[is_near.index(True)]
         after = after or found[is_near.index(True)]
-    if figures.num_targets("warm") and figures.has_new_items:
+    if figures.num_targets("warm") and figures.share_new:
+        least = (1 - min(MOST_LOST, figures.share_new)) * after
         for offset in NEW_ITEM_OFFSETS:
             left = figures("warm", "all", (decay, weight, new_weight, offset))
-            if left >= (1 - MOST_LOST) * after:
+            if left >= least:
                 break
     likeness.choose(decay, weight, new_weight, offset)
     if told is not None:
@@ -131,9 +135,9 @@ class _Figures:
         self.config = replace(config, training=training)
 
     @property
-    def has_new_items(self) -> bool:
-        """Whether there are items without training events."""
-        return bool((~self.ranker.model.items.is_trained(None)).any())
+    def share_new(self) -> float:
+        """Share of the items without training events."""
+        return float((~self.ranker.model.items.is_trained(None)).double().mean())
 
     def num_targets(self, which: str) -> int:
         """Return how many targets there are."""
