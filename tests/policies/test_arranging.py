@@ -77,7 +77,7 @@ def test_a_promotion_counts_for_caps_and_is_not_stopped_by_them():
 def test_a_promotion_takes_the_place_of_a_slot():
     exploring = {"slots": {"a": 2, "b": 3}, "max_share": 0.5}
     found = listed(arranger(exploration=exploring, promotions=[promotion("i4", 2)]), k=4)
-    assert [one.placed_by for one in found] == ["score", "promotions", "exploration", "score"]
+    assert [one.placed_by for one in found] == ["rank", "promotions", "exploration", "rank"]
     assert [slot.name for slot in found.slots] == ["b"]
 
 
@@ -272,7 +272,7 @@ def test_caps_are_exceeded_by_promotions_alone(world):
 @given(worlds)
 def test_the_same_asking_gives_the_same_list(world):
     arranging, context, scores = drawn_world(world)
-    again = Arranger(arranging.policies, arranging.columns, arranging.standings.index_of)
+    again = Arranger(arranging.policies, arranging.columns, arranging.shelves.index_of)
     assert _told(listed(arranging, context, scores=scores)) == _told(
         listed(again, context, scores=scores)
     )

@@ -21,9 +21,7 @@ def test_without_policies_a_list_is_the_ranking():
     assert indices(found) == [0, 1, 2, 3, 4]
     assert [one.score for one in found] == SCORES[:5].tolist()
     assert [one.rank for one in found] == [1, 2, 3, 4, 5]
-    assert {(one.placed_by, one.probability, one.is_drawn) for one in found} == {
-        ("score", 1, False)
-    }
+    assert {(one.placed_by, one.probability, one.is_drawn) for one in found} == {("rank", 1, False)}
     assert all(one.reasons == () for one in found)
     assert found.truncated_by is None
     assert found.slots == ()
@@ -33,7 +31,7 @@ def test_a_cap_lets_the_next_item_of_another_value_take_the_place():
     found = listed(arranger(caps=[{"field": "category", "most": 1}]), k=4)
     # 1 and 2 are red as 0 is, 5 is blue as 3 is; 6 has no category and is never stopped
     assert indices(found) == [0, 3, 4, 6]
-    assert [one.placed_by for one in found] == ["score", "caps", "caps", "caps"]
+    assert [one.placed_by for one in found] == ["rank", "caps", "caps", "caps"]
     assert found.items[1].reasons == (
         "before 2 with better scores, the first of which a cap stops",
     )
@@ -80,7 +78,7 @@ def test_mmr_takes_the_item_least_like_those_before():
     chosen = choose(board, 4, {}, rules).choices
     # second: .9/2 - 1/2 = -.05 against .5/2 + .447; third: -.05 against 0 - .3 (cosine 3/5)
     assert [one.row for one in chosen] == [0, 2, 1, 3]
-    assert [one.placed_by for one in chosen] == ["score", "diversity", "score", "score"]
+    assert [one.placed_by for one in chosen] == ["rank", "diversity", "rank", "rank"]
     assert chosen[1].passed_over == 1
 
 
@@ -110,7 +108,7 @@ def test_a_calibrated_list_has_the_categories_of_the_history():
     # second: 1 has .5 · 6/7 less KL of red alone, .5 log(.5/.995) + .5 log(.5/.005) = 1.96;
     # 4 has .5 · 1/2 less 0
     assert indices(found) == [0, 4]
-    assert [one.placed_by for one in found] == ["score", "diversity"]
+    assert [one.placed_by for one in found] == ["rank", "diversity"]
     assert found.items[1].reasons == ("before 3 with better scores, for variety",)
     assert indices(listed(calibrated, k=2)) == [0, 1]  # no history, nothing to keep to
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from penchant.errors import InputError
 from penchant.policies import ItemColumns, parse_filter
-from penchant.policies.columns import Column
+from penchant.policies.column import MOST_CHANGES, Column
 from penchant.policies.matching import Matcher, check_filter, matching
 
 ROWS = [
@@ -169,6 +169,35 @@ def test_columns_put_one_by_one_equal_those_of_all_at_once(given_puts):
         assert (
             mine.groups_of(np.arange(6))[0].tolist() == theirs.groups_of(np.arange(6))[0].tolist()
         )
+
+
+@given(puts)
+def test_masks_that_follow_changes_equal_those_worked_out_anew(given_puts):
+    columns = ItemColumns()
+    matcher = Matcher(columns)
+    negated = parse_filter({"not": {"field": "y", "op": "contains", "value": "b"}})
+    for item, attributes in given_puts:
+        columns.put(item, attributes)
+        for question in [*questions, negated]:
+            assert (matcher.mask(question) == matching(columns, question)).all()
+        for name in columns.names:
+            before = columns.column(name).times(columns.num_items)
+            columns.column(name)._times = None
+            np.testing.assert_array_equal(before, columns.column(name).times(columns.num_items))
+
+
+def test_masks_follow_however_many_items_change():
+    columns = ItemColumns.of([{"price": 1}] * 1_000)
+    matcher = Matcher(columns)
+    cheap = parse_filter({"field": "price", "op": "lt", "value": 5})
+    for num_changed in (1, MOST_CHANGES, MOST_CHANGES + 1, 3 * MOST_CHANGES):
+        assert (matcher.mask(cheap) == matching(columns, cheap)).all()
+        for item in range(num_changed):
+            columns.put(item, {"price": 9 - columns.num_items % 2})
+        assert not matcher.mask(cheap)[:num_changed].any()
+        columns.put_all((item, {"price": 2}) for item in range(num_changed))
+        assert matcher.mask(cheap).all()
+        columns.put(columns.num_items, {"price": 3})
 
 
 def test_values_that_are_dead_are_swept_and_their_texts_forgotten():

@@ -149,9 +149,9 @@ def test_an_item_that_came_after_the_asking_is_not_eligible():
 def test_what_holds_for_everybody_is_worked_out_once_and_cannot_be_written_to():
     arranging = arranger()
     first, second = eligible(arranging), eligible(arranging, seen=np.array([2]))
-    assert first.standing is second.standing
+    assert first.shelf is second.shelf
     with pytest.raises(ValueError, match="read-only"):
-        first.standing.stage[0] = 1
+        first.shelf.stage[0] = 1
 
 
 def test_more_filters_than_are_kept_are_answered_as_well():

@@ -166,7 +166,7 @@ def test_frequencies_are_the_probabilities_that_were_said(weighting, list_share)
 def test_what_a_list_shows_that_does_not_explore_has_the_rest_of_the_probability():
     arranging = arranger(exploration={**FRESH, "list_share": 0.3})
     lists = [listed(arranging, asked(turn)) for turn in range(60)]
-    plain = [found for found in lists if found.items[1].placed_by == "score"]
+    plain = [found for found in lists if found.items[1].placed_by == "rank"]
     assert 30 < len(plain) < 54  # 42 of 60 expected
     for found in plain:
         assert indices(found) == [0, 1, 2, 3]
@@ -175,7 +175,7 @@ def test_what_a_list_shows_that_does_not_explore_has_the_rest_of_the_probability
         assert second.reasons == ('left in slot "fresh" with probability 0.7',)
         assert found.items[2].probability == 1
         assert not found.items[2].is_drawn
-    drawn = {found.items[1].item_index for found in lists if found.items[1].placed_by != "score"}
+    drawn = {found.items[1].item_index for found in lists if found.items[1].placed_by != "rank"}
     assert drawn == {5, 0, 2, 6}
     [slot] = lists[0].slots
     assert slot.probability_of(5) == pytest.approx(0.3 / 4)

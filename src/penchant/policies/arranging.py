@@ -17,7 +17,7 @@ from penchant.policies.caps import CapCount
 from penchant.policies.choosing import Filled, choose
 from penchant.policies.columns import ItemColumns
 from penchant.policies.context import Context
-from penchant.policies.eligible import OPEN, Eligible, Standings, eligible
+from penchant.policies.eligible import OPEN, Eligible, Shelves, eligible
 from penchant.policies.exploration import Draw, NewItems, active_slots, deal, draw, weights_of
 from penchant.policies.placed import Arranged, Placed
 from penchant.policies.settings import Policies
@@ -89,12 +89,12 @@ class Arranger:
     ) -> None:
         self.policies = policies
         self.columns = columns
-        self.standings = Standings(policies, columns, index_of)
+        self.shelves = Shelves(policies, columns, index_of)
         self._new_items = NewItems(policies.exploration, columns)
 
     def eligible(self, context: Context) -> Eligible:
         """Return what a list may hold."""
-        return eligible(self.policies, self.standings.of(context), context)
+        return eligible(self.policies, self.shelves.of(context), context)
 
     def plan(self, context: Context) -> Plan:
         """Return what a list needs.
@@ -194,12 +194,12 @@ class Arranger:
         by_position: dict[int, Promoted] = {}
         taken: set[int] = set()
         for one in self.policies.promotions:
-            item = self.standings.index_of(one.item_id)
-            if item is None or item in taken or item >= len(found.standing.stage):
+            item = self.shelves.index_of(one.item_id)
+            if item is None or item in taken or item >= len(found.shelf.stage):
                 continue
             if one.position in by_position or one.position > context.k:
                 continue
-            for_all, for_user = found.standing.stage[item], found.stages(np.array([item]))[0]
+            for_all, for_user = found.shelf.stage[item], found.stages(np.array([item]))[0]
             may_stand = (for_all if one.even_if_seen else for_user) == OPEN
             if may_stand and one.runs_at(context.now_ms):
                 taken.add(item)

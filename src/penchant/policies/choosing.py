@@ -186,7 +186,7 @@ class _Worth:
             row = int(is_open.argmax())
         first = int(free.argmax())
         if row == first:
-            return Choice(row, position, "score")
+            return Choice(row, position, "rank")
         by = "diversity" if is_open[first] else "caps"
         return Choice(row, position, by, int(np.count_nonzero(free[:row])))
 
@@ -198,14 +198,14 @@ class _Worth:
 def _in_order(rows: list[int], k: int, fixed: Mapping[int, tuple[int, str]]) -> list[Choice]:
     """Return the ranking itself around what is fixed; a list that falls short has no holes."""
     if not fixed:
-        return [Choice(row, place, "score") for place, row in enumerate(rows, start=1)]
+        return [Choice(row, place, "rank") for place, row in enumerate(rows, start=1)]
     ranked = iter(rows)
     choices = []
     for position in range(1, k + 1):
         if position in fixed:
             choices.append(Choice(fixed[position][0], position, fixed[position][1]))
         elif (row := next(ranked, None)) is not None:
-            choices.append(Choice(row, position, "score"))
+            choices.append(Choice(row, position, "rank"))
     return choices
 
 

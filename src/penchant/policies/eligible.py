@@ -28,11 +28,11 @@ DAY_MS: Final = 86_400_000
 UNAVAILABLE: Final = Condition("available", "eq", False)
 
 MOST_KEPT: Final = 16
-"""Standings that are kept at once, one for each filter of requests; two bytes an item each."""
+"""Shelves that are kept at once, one for each filter of requests; two bytes an item each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Shelf:
     """What holds of items for every user.
 
     Parameters
@@ -56,14 +56,14 @@ class Eligible:
 
     Parameters
     ----------
-    standing
+    shelf
         What holds for every user, shared by all who ask.
     items, stage
         (n,) the items that the user's own policies look at, ascending, and what each is left out
         by.
     """
 
-    standing: Standing
+    shelf: Shelf
     items: np.ndarray
     stage: np.ndarray
 
@@ -71,7 +71,7 @@ class Eligible:
     def counts(self) -> np.ndarray:
         """(6,) items by what they are left out by, the eligible ones first."""
         moved = np.bincount(self.stage, minlength=6)
-        return self.standing.counts - self._before + moved
+        return self.shelf.counts - self._before + moved
 
     @property
     def num_eligible(self) -> int:
@@ -81,7 +81,7 @@ class Eligible:
     @cached_property
     def excluded(self) -> np.ndarray:
         """(m,) items, ascending, that the user's own policies take from those open to all."""
-        found: np.ndarray = self.items[self.standing.is_open[self.items] & (self.stage != OPEN)]
+        found: np.ndarray = self.items[self.shelf.is_open[self.items] & (self.stage != OPEN)]
         return found
 
     @property
@@ -91,7 +91,7 @@ class Eligible:
 
     def mask(self) -> np.ndarray:
         """Return (I,) bool, the eligible items, for the search."""
-        found = self.standing.is_open.copy()
+        found = self.shelf.is_open.copy()
         found[self.excluded] = False
         return found
 
@@ -104,10 +104,10 @@ class Eligible:
 
         One that came after the asking is not available yet.
         """
-        num_items = len(self.standing.stage)
+        num_items = len(self.shelf.stage)
         if not num_items:
             return np.full(len(items), AVAILABILITY)
-        found = self.standing.stage[np.minimum(items, num_items - 1)]
+        found = self.shelf.stage[np.minimum(items, num_items - 1)]
         found = np.where(items < num_items, found, AVAILABILITY)
         if len(self.items):
             at = np.minimum(np.searchsorted(self.items, items), len(self.items) - 1)
@@ -121,10 +121,10 @@ class Eligible:
 
     @cached_property
     def _before(self) -> np.ndarray:
-        return np.bincount(self.standing.stage[self.items], minlength=6)
+        return np.bincount(self.shelf.stage[self.items], minlength=6)
 
 
-class Standings:
+class Shelves:
     """Works out what holds for every user, and keeps it until an attribute changes.
 
     Parameters
@@ -147,9 +147,9 @@ class Standings:
         self.columns = columns
         self.index_of = index_of
         self.matcher = Matcher(columns)
-        self._kept: dict[str, tuple[tuple[int, ...], Standing]] = {}
+        self._kept: dict[str, tuple[tuple[int, ...], Shelf]] = {}
 
-    def of(self, context: Context) -> Standing:
+    def of(self, context: Context) -> Shelf:
         """Return what holds for every user who asks with the same filter and lists."""
         with self.columns.lock:
             if context.allow is not None or len(context.deny):
@@ -167,19 +167,20 @@ class Standings:
         found = [number for one in looked_at for number in self.matcher.revisions(one)]
         return (self.columns.hidden_revision, *found)
 
-    def _made(self, context: Context) -> Standing:
+    def _made(self, context: Context) -> Shelf:
         num_items = self.columns.num_items
         stage = np.zeros(num_items, np.uint8)
         for given in (self.policies.filter, context.filter):
             if given is not None:
-                stage[~self.matcher.mask(given)] = FILTERS
-        stage[~self._listed(self.policies.lists, context)] = LISTS
-        stage[self.columns.hidden()] = AVAILABILITY
+                np.putmask(stage, ~self.matcher.mask(given), FILTERS)
+        np.putmask(stage, ~self._listed(self.policies.lists, context), LISTS)
+        np.putmask(stage, self.columns.hidden(), AVAILABILITY)
         if self.policies.availability.hide_unavailable:
-            stage[self.matcher.mask(UNAVAILABLE)] = AVAILABILITY
+            np.putmask(stage, self.matcher.mask(UNAVAILABLE), AVAILABILITY)
         is_open = stage == OPEN
         stage.flags.writeable = is_open.flags.writeable = False
-        return Standing(stage, is_open, np.bincount(stage, minlength=6))
+        counts = np.array([np.count_nonzero(stage == one) for one in range(6)])
+        return Shelf(stage, is_open, counts)
 
     def _listed(self, lists: ListsPolicy, context: Context) -> np.ndarray:
         """Return (I,) bool, what the lists of the policies and of the request let through."""
@@ -199,17 +200,17 @@ class Standings:
         return [one for one in found if one is not None and one < self.columns.num_items]
 
 
-def eligible(policies: Policies, standing: Standing, context: Context) -> Eligible:
+def eligible(policies: Policies, shelf: Shelf, context: Context) -> Eligible:
     """Apply a user's own policies on top of what holds for every user."""
-    num_items = len(standing.stage)
+    num_items = len(shelf.stage)
     seen = _of(num_items, _seen_items(policies.seen, context))
     tired = _of(num_items, _tired_items(policies.impressions, context))
     items = np.union1d(seen, tired) if len(tired) else seen
-    before = standing.stage[items]
+    before = shelf.stage[items]
     is_seen = np.isin(items, seen, assume_unique=True) if len(tired) else np.ones(len(items), bool)
     stage = np.where(before == OPEN, IMPRESSIONS, before)
     stage = np.where(is_seen & (before != AVAILABILITY), SEEN, stage)
-    return Eligible(standing, items, stage)
+    return Eligible(shelf, items, stage)
 
 
 def _of(num_items: int, items: np.ndarray) -> np.ndarray:

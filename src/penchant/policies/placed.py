@@ -22,7 +22,8 @@ class Placed:
     rank
         Its place, counted from 1.
     placed_by
-        "score", or the policy that put it there: "caps", "diversity", "exploration", "promotions".
+        "rank", where it stands by its score alone, or the policy that put it there: "caps",
+        "diversity", "exploration", "promotions".
     probability
         With which chance put this item here; 1 where chance had no say.
     is_drawn
