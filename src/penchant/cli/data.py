@@ -218,6 +218,7 @@ def prepare(
     hold_out_seed: HoldOutSeedOption = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
+    # limit: function-lines: half of them are the options
 ) -> None:
     """Clean, split and code a log for training.
 
