@@ -12,9 +12,11 @@ from penchant.cli.data import datasets, fetch, prepare, validate
 from penchant.cli.doctor import doctor
 from penchant.cli.evaluating import evaluate
 from penchant.cli.frame import Frame
+from penchant.cli.keys import create, revoke, show
 from penchant.cli.lists import recommend, similar
 from penchant.cli.onboard import onboard
 from penchant.cli.quickstart import quickstart
+from penchant.cli.serve import serve
 from penchant.cli.store import export_user, forget, retain, stats
 from penchant.cli.texts import text_models
 from penchant.cli.training import config_show, configs, describe, train
@@ -32,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 config = typer.Typer(help="Look at one recipe.", no_args_is_help=True)
+keys = typer.Typer(help="Keys for the HTTP interface.", no_args_is_help=True)
 store = typer.Typer(help="Look after what a service remembers.", no_args_is_help=True)
 
 
@@ -94,6 +97,14 @@ _enter(app, similar, "similar", "penchant similar runs/first --item 50")
 _enter(app, onboard, "onboard", "penchant onboard runs/first -k 10 --keep")
 _enter(app, describe, "describe", "penchant describe runs/first")
 _enter(app, text_models, "text-models", "penchant text-models --fetch minilm")
+_enter(
+    app, serve, "serve",
+    "penchant serve runs/quickstart --store sqlite:///penchant.db --workers 2",
+)  # fmt: skip
+_enter(keys, create, "create", "penchant keys create --role write --file keys.json")
+_enter(keys, show, "list", "penchant keys list --file keys.json")
+_enter(keys, revoke, "revoke", "penchant keys revoke 3f9a12cd --file keys.json")
+app.add_typer(keys, name="keys")
 _enter(store, stats, "stats", "penchant store stats --store sqlite:///penchant.db")
 _enter(store, retain, "retain", "penchant store retain --store sqlite:///penchant.db --days 400")
 _enter(

@@ -15,12 +15,11 @@ from numbers import Integral, Real
 from typing import Any, Final
 
 from penchant.errors import InputError
+from penchant.serving.limits import LONGEST_ID
 from penchant.stores import LoggedEvent
 
 LATEST_S: Final = 253_402_300_800
 """The end of the year 9999; greater numbers are milliseconds taken for seconds."""
-LONGEST_ID: Final = 512
-"""Characters of an id, a type or a session."""
 GREATEST_VALUE: Final = 3.4e38
 """What a single-precision number holds."""
 
