@@ -10,6 +10,7 @@ from penchant.testing.folding import (
 )
 from penchant.testing.judging import LOSS_LAWS, check_loss
 from penchant.testing.parts import check_head, check_items
+from penchant.testing.searching import INDEX_LAWS, check_index
 from penchant.testing.subjects import (
     Histories,
     Subject,
@@ -20,6 +21,7 @@ from penchant.testing.subjects import (
 
 __all__ = [
     "FOLDING_LAWS",
+    "INDEX_LAWS",
     "LOSS_LAWS",
     "Histories",
     "LawBroken",
@@ -29,6 +31,7 @@ __all__ = [
     "check_encoder",
     "check_fold",
     "check_head",
+    "check_index",
     "check_items",
     "check_loss",
     "check_model",
