@@ -29,8 +29,8 @@ def _without_nul(text: str) -> str:
 
 Id = Annotated[
     str,
-    BeforeValidator(_texted),
     Field(min_length=1, max_length=LONGEST_ID),
+    BeforeValidator(_texted),
     AfterValidator(_without_nul),
 ]
 Word = Annotated[str, Field(max_length=LONGEST_ID)]
