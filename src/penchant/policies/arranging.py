@@ -149,12 +149,15 @@ class Arranger:
             explored = {slot.position: (table.row(it), "exploration") for slot, it in drawn}
             whole = promoted | explored
         filled = choose(table.board, plan.context.k, whole, table.rules)
+        usual = filled
         if chance.slots and self.policies.exploration.list_share < 1:
-            usual = filled
             if chance.explores:
                 usual = choose(table.board, plan.context.k, promoted, table.rules)
             chance = self._with_usual(chance, usual, table)
-        return _arranged(plan, table, filled, chance, len(found.item_index))
+        arranged = _arranged(plan, table, filled, chance)
+        # what a slot shows otherwise must be looked for as far as what it shows
+        is_short = min(len(filled.choices), len(usual.choices)) < plan.context.k
+        return replace(arranged, num_wanted=_wanted(plan, len(found.item_index)) * is_short)
 
     def filled(
         self,
@@ -238,12 +241,17 @@ class Arranger:
         return replace(chance, slots=slots)
 
 
-def _arranged(plan: Plan, table: Table, filled: Filled, chance: Draw, num_found: int) -> Arranged:
-    k, choices = plan.context.k, filled.choices
+def _wanted(plan: Plan, num_found: int) -> int:
+    """Return how many candidates to fetch where those found do not suffice, 0 if that is all."""
+    wanted = min(plan.eligible.num_eligible, GROWTH * max(num_found, plan.context.k))
+    return wanted if wanted > num_found else 0
+
+
+def _arranged(plan: Plan, table: Table, filled: Filled, chance: Draw) -> Arranged:
     slots = {slot.position: slot for slot in chance.slots}
     promotions = {one.position: one.name for one in plan.promoted}
     placed = []
-    for rank, choice in enumerate(choices, start=1):
+    for rank, choice in enumerate(filled.choices, start=1):
         item, score = int(table.board.items[choice.row]), float(table.board.scores[choice.row])
         slot = slots.get(choice.position)
         name = promotions.get(choice.position) if slot is None else slot.name
@@ -253,17 +261,8 @@ def _arranged(plan: Plan, table: Table, filled: Filled, chance: Draw, num_found:
             Placed(item, score, rank, choice.placed_by, probability, is_drawn, name, over)
         )
     cut = {**plan.eligible.cut, "caps": filled.num_stopped}
-    num_eligible = plan.eligible.num_eligible
-    is_short = len(placed) < k
-    wanted = min(num_eligible, GROWTH * max(num_found, k)) if is_short else 0
-    return Arranged(
-        tuple(placed),
-        chance.slots,
-        num_eligible,
-        cut,
-        _most_cut(cut) if is_short else None,
-        wanted if wanted > num_found else 0,
-    )
+    truncated_by = _most_cut(cut) if len(placed) < plan.context.k else None
+    return Arranged(tuple(placed), chance.slots, plan.eligible.num_eligible, cut, truncated_by)
 
 
 def _counted(plan: Plan, table: Table, places: list[int]) -> list[CapCount]:

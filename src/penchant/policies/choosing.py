@@ -218,7 +218,8 @@ def _closed(
 ) -> Filled:
     """End a list that falls short: what was to stand further down moves up.
 
-    A new item that comes by this into the reach of a cap which is full is left out.
+    A new item that comes by this into the reach of a cap which is full is left out; a promotion
+    stays, as no cap stops one.
     """
     for place in sorted(place for place in fixed if place > position):
         row, by = fixed[place]
