@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import torch
@@ -49,6 +50,9 @@ def with_later_items(ranker: Ranker, items: Any) -> tuple[Ranker, tuple[str, ...
     vectors, is_known = ItemReader(ranker.bundle).read(table.to_dicts())
     without = tuple(name for name, known in zip(ids, is_known.tolist(), strict=True) if not known)
     return ranker.with_items(ids, vectors, is_known), without
+
+
+_SCALARS: Final = (str, int, float, bool)
 
 
 class ItemReader:
@@ -154,9 +158,7 @@ class ItemReader:
         """Return the attributes as the training encoded them, what is unknown as missing."""
         schema = self.bundle.item_table.schema
         columns = {
-            name: pl.Series(name, [each.get(name) for each in given], strict=False).cast(
-                dtype, strict=False
-            )
+            name: _column(name, [each.get(name) for each in given], dtype)
             for name, dtype in schema.items()
             if name != "item_id"
         }
@@ -172,3 +174,24 @@ def _triples(given: Any) -> Sequence[Any]:
     except ValueError:
         found = given
     return found if isinstance(found, list) else [found]
+
+
+def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    """Return a column as a table has it; what is no such value is missing.
+
+    Examples
+    --------
+    >>> _column("colour", ["red", 7, ["red"], None], pl.String()).to_list()
+    ['red', '7', None, None]
+    >>> _column("tags", ["hot", ["new", 3, None, ["x"]], None], pl.List(pl.String)).to_list()
+    [['hot'], ['new', '3'], None]
+    """
+    if isinstance(dtype, pl.List):
+        lists = [value if isinstance(value, list | tuple) else [value] for value in values]
+        texts = [[str(one) for one in many if isinstance(one, _SCALARS)] for many in lists]
+        found = [
+            text if value is not None else None for text, value in zip(texts, values, strict=True)
+        ]
+        return pl.Series(name, found, pl.List(pl.String)).cast(dtype, strict=False)
+    plain = [value if isinstance(value, (*_SCALARS, date)) else None for value in values]
+    return pl.Series(name, plain, strict=False).cast(dtype, strict=False)

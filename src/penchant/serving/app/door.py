@@ -38,6 +38,7 @@ except ImportError as error:
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:\-]{1,128}")
 _TRACE: Final = "penchant.trace"
 NO_ROUTE: Final = "none"
+MOST_PASSED_OVER: Final = 4 * MOST_BODY_BYTES
 _METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
@@ -53,6 +54,7 @@ class Trace:
     route: str = NO_ROUTE
     key: Key = LOCAL
     status: int = 0
+    is_read: bool = False
 
 
 def build_app(service: Service) -> Any:
@@ -164,6 +166,7 @@ class Resource:
             return
         except Exception as error:
             reply = refused(error, trace.request_id)
+            await _passed_over(receive, trace, dict(scope["headers"]))
         await reply.send(send)
 
     async def _reply(self, scope: Any, receive: Any, trace: Trace) -> Reply:
@@ -175,7 +178,7 @@ class Resource:
         media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]
         body = b""
         if route.body != "none":
-            body = await _body(receive, headers.get(b"content-length", b""))
+            body = await _body(receive, headers.get(b"content-length", b""), trace)
         call = Call(
             trace.request_id,
             ids,
@@ -242,22 +245,45 @@ def _check_method(methods: Iterable[str], method: str) -> None:
         )
 
 
-async def _body(receive: Callable[[], Any], length: bytes) -> bytes:
-    """Return the whole body; one that is too long is not read to its end."""
-    if length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
+async def _body(receive: Callable[[], Any], length: bytes, trace: Trace) -> bytes:
+    """Return the whole body; one that is too long is not kept to its end."""
+    if _number(length) > MOST_BODY_BYTES:
         raise _too_long()
-    parts, size, is_more = [], 0, True
-    while is_more:
+    parts, size = [], 0
+    while not trace.is_read:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise GoneError
         part = message.get("body", b"")
         parts.append(part)
         size += len(part)
+        trace.is_read = not message.get("more_body", False)
         if size > MOST_BODY_BYTES:
             raise _too_long()
-        is_more = message.get("more_body", False)
     return b"".join(parts)
+
+
+async def _passed_over(
+    receive: Callable[[], Any], trace: Trace, headers: dict[bytes, bytes]
+) -> None:
+    """Read what is left of the body of a request that is refused, and keep none of it.
+
+    Whoever is still sending would see a broken connection in place of the answer. One who asked
+    before sending, or has very much to send, is answered at once.
+    """
+    length = _number(headers.get(b"content-length", b""))
+    is_there = length > 0 or b"transfer-encoding" in headers
+    if not is_there or b"expect" in headers or length > MOST_PASSED_OVER:
+        return
+    size = 0
+    while not trace.is_read and size <= MOST_PASSED_OVER:
+        message = await receive()
+        size += len(message.get("body", b""))
+        trace.is_read = not message.get("more_body", False)
+
+
+def _number(text: bytes) -> int:
+    return int(text[:20]) if text.isdigit() else 0
 
 
 def _too_long() -> RefusedError:
