@@ -186,6 +186,17 @@ def test_masks_that_follow_changes_equal_those_worked_out_anew(given_puts):
             np.testing.assert_array_equal(before, columns.column(name).times(columns.num_items))
 
 
+def test_a_mask_follows_when_texts_become_lists_and_lists_texts():
+    columns = ItemColumns.of([{"tags": "cartoon"}, {"tags": "art"}])
+    matcher = Matcher(columns)
+    art = parse_filter({"field": "tags", "op": "contains", "value": "art"})
+    assert matcher.mask(art).tolist() == [True, True]
+    columns.put(2, {"tags": ["art", "film"]})
+    assert matcher.mask(art).tolist() == [False, True, True]
+    columns.put(2, {"tags": "film"})
+    assert matcher.mask(art).tolist() == [True, True, False]
+
+
 def test_masks_follow_however_many_items_change():
     columns = ItemColumns.of([{"price": 1}] * 1_000)
     matcher = Matcher(columns)
