@@ -113,6 +113,27 @@ def test_a_long_tail_is_laid_into_the_base(monkeypatch) -> None:
     assert index.num_items == 208
 
 
+def test_filters_name_items_wherever_their_rows_lie(monkeypatch) -> None:
+    """Masks and places mean the same before and after the base is laid anew, with gaps in it."""
+    monkeypatch.setattr("penchant.indexes.exact.LEAST_TAIL", 10)
+    vectors, bias, queries = clustered(90, 6)
+    index = ExactIndex(vectors[:80].copy(), bias[:80])
+    bias[[2, 40]] = -np.inf
+    index.remove([2, 40])
+    allowed = np.arange(83) % 3 != 0
+    there = set(range(80)) - {2, 40}
+    for item in [5, 81, 6, 85, 7, 82, 83, 84, 80, 86, 87, 8, 9]:
+        index.put([item], vectors[item][None], bias[[item]])
+        there.add(item)
+        known = [each for each in there if each < len(allowed) and allowed[each]]
+        wanted = np.full(90, -np.inf, np.float32)
+        wanted[known] = bias[known]
+        items, _ = full_sort(vectors, wanted, queries, 7)
+        for given in (allowed, np.flatnonzero(allowed)):
+            assert np.array_equal(index.search(queries, 7, given).indices, items)
+    assert not index._state.rows.is_plain  # two items have no row any more
+
+
 def test_facts_tell_what_there_is() -> None:
     times = iter(np.arange(0.0, 100.0, 0.25))
     index = ExactIndex(VECTORS, BIAS, clock=lambda: 1_700.5, timer=lambda: float(next(times)))

@@ -155,13 +155,15 @@ def _is_wanted(rows: Rows, question: Question, user: int, near: np.ndarray) -> n
 
 
 def _mask(rows: Rows, question: Question, user: int) -> np.ndarray:
-    """Return (R,) bool which rows a user may be shown."""
+    """Return (R,) bool which rows a user may be shown; not to be changed."""
+    out = question.excluded[user]
     if question.wanted is None:
         is_wanted = rows.offset > -np.inf
+    elif len(out):
+        is_wanted = question.wanted.mask.copy()
     else:
-        is_wanted = np.zeros(rows.num_rows, bool)
-        is_wanted[question.wanted] = True
-    is_wanted[question.excluded[user]] = False
+        return question.wanted.mask
+    is_wanted[out] = False
     return is_wanted
 
 
@@ -175,7 +177,7 @@ def _near_and_wanted(
     """
     assert state.lists is not None
     is_wanted = _mask(state.rows, question, user)
-    num_wanted = int(is_wanted[: len(state.lists.is_in)].sum())
+    num_wanted = int(np.count_nonzero(is_wanted[: len(state.lists.is_in)]))
     depth: float = question.k + max(0, state.lists.num_rows - num_wanted)
     if num_kept:
         share = min(num_kept / num_near, num_wanted / state.lists.num_rows)
@@ -221,12 +223,10 @@ def _extra(state: State, question: Question, user: int) -> np.ndarray:
     out, wanted = question.excluded[user], question.wanted
     scores[out[out >= size] - size] = -np.inf
     if wanted is not None:
-        is_wanted = np.zeros(len(scores), bool)
-        is_wanted[wanted[wanted >= size] - size] = True
-        scores[~is_wanted] = -np.inf
+        scores[~wanted.mask[size:]] = -np.inf
     margin = float(rounding(rows, query)[0])
     found = size + contenders(scores, margin, question.k)
     if len(state.shown) == 0:
         return found
-    shown = state.shown if wanted is None else np.intersect1d(state.shown, wanted)
+    shown = state.shown if wanted is None else state.shown[wanted.mask[state.shown]]
     return np.concatenate([found, np.setdiff1d(shown, out)])

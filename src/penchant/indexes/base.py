@@ -72,7 +72,7 @@ class Index(ABC):
         self._clock = clock
         self._writing = threading.RLock()
         self._log = RowLog(table, door.bias_in(bias, len(table)))
-        self._state, self._measured = self._first(self._log.rows)
+        self._now = self._first(self._log.rows)
 
     @abstractmethod
     def _first(self, rows: Rows) -> tuple[State, Measured]:
@@ -161,6 +161,10 @@ class Index(ABC):
         self._write(lambda log: log.hide(at, False))
 
     @property
+    def _state(self) -> State:
+        return self._now[0]
+
+    @property
     def num_items(self) -> int:
         """Items that may be found."""
         return self._state.rows.num_listed
@@ -178,7 +182,7 @@ class Index(ABC):
     @property
     def facts(self) -> IndexFacts:
         """What was measured at the last build, and what holds now."""
-        state, measured = self._state, self._measured
+        state, measured = self._now
         return IndexFacts(
             kind="exact" if state.lists is None else "approximate",
             detail=measured.detail,
@@ -198,7 +202,7 @@ class Index(ABC):
 
     @property
     def _reason(self) -> str:
-        return self._measured.reason
+        return self._now[1].reason
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until nothing is built in the background, or so many seconds."""
@@ -222,16 +226,17 @@ class Index(ABC):
     def _write(self, change: Callable[[RowLog], None]) -> None:
         with self._writing:
             change(self._log)
-            self._state = self._state.moved(self._log.rows)
-            if self._is_overdue(self._state):
+            state, measured = self._now
+            state = state.moved(self._log.rows)
+            self._now = state, measured
+            if self._is_overdue(state):
                 self._renew()
 
     def _renew(self) -> None:
         """Build anew what answers, at once; called by a writer."""
         log = compacted(self._log.rows)
         made = self._made(log.rows)
-        self._log = log
-        self._state, self._measured = made
+        self._log, self._now = log, made
 
 
 indexes: Registry[Index] = Registry("indexes")

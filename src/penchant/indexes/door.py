@@ -10,7 +10,7 @@ import numpy as np
 
 from penchant.errors import ConfigError, InputError, ShapeError
 from penchant.indexes.rows import Rows
-from penchant.indexes.scanning import Question
+from penchant.indexes.scanning import Question, Wanted
 
 MOST_ITEMS: Final = 2**31 - 1
 
@@ -144,19 +144,20 @@ def question_in(
             "Give an empty one to users who exclude nothing.",
         )
     left_out = [rows.rows(_places(each)) for each in out]
-    return Question(asked, int(k), wanted_rows(rows, allowed), left_out)
+    return Question(asked, int(k), wanted_in(rows, allowed), left_out)
 
 
-def wanted_rows(rows: Rows, allowed: Any) -> np.ndarray | None:
-    """Return the listed rows of allowed items, given as a mask (I,) or by place; None for all.
+def wanted_in(rows: Rows, allowed: Any) -> Wanted | None:
+    """Return what a filter allows, given as a mask (I,) of items or by their places; None for all.
 
     A mask may be shorter than the catalogue, whose rest is then not allowed, or longer.
     """
     if allowed is None:
         return None
     given = np.asarray(allowed)
-    is_mask = given.dtype == bool and given.ndim == 1
-    return rows.listed(np.flatnonzero(given) if is_mask else _places(given))
+    if given.dtype == bool and given.ndim == 1:
+        return Wanted(mask=rows.listed_where(given))
+    return Wanted(rows=rows.listed(_places(given)), num_rows=rows.num_rows)
 
 
 def _places(given: Any) -> np.ndarray:

@@ -153,9 +153,9 @@ class RenewingIndex(Index):
         with self._writing:
             self._go_on()
             log.catch_up(before, self._log.rows)
-            self._log = log
-            self._state, self._measured = state.moved(log.rows), measured
-            return self._is_overdue(self._state)
+            state = state.moved(log.rows)
+            self._log, self._now = log, (state, measured)
+            return self._is_overdue(state)
 
     def _go_on(self) -> None:
         """End a build in the background that nobody waits for, when the process ends too."""

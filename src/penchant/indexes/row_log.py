@@ -56,6 +56,7 @@ class RowLog:
             is_hidden,
             listed,
             Bounds.of(vectors, bias),
+            is_plain=item is None or bool((item == every).all()),
         )
 
     def put(self, items: np.ndarray, vectors: np.ndarray, bias: np.ndarray) -> None:

@@ -62,6 +62,8 @@ class Rows:
         Rows that may be found.
     bounds
         Of all rows.
+    is_plain
+        Whether the rows of the base are those of items 0, 1, 2, …
     """
 
     base: Block
@@ -71,6 +73,7 @@ class Rows:
     is_hidden: np.ndarray
     num_listed: int
     bounds: Bounds
+    is_plain: bool
 
     @property
     def num_rows(self) -> int:
@@ -110,10 +113,23 @@ class Rows:
 
     def listed(self, items: np.ndarray) -> np.ndarray:
         """Return the rows that may be found among those of items, rising, each once."""
-        rows = self.rows(items)
-        if not (rows[1:] > rows[:-1]).all():
-            rows = np.unique(rows)
+        rows = np.unique(self.rows(items))
         return rows[self.offset[rows] > -np.inf]
+
+    def listed_where(self, allowed: np.ndarray) -> np.ndarray:
+        """Return (R,) bool which rows may be found and stand for an item of a mask.
+
+        Items behind the end of the mask are not allowed.
+        """
+        is_listed = self.offset > -np.inf
+        size, num = len(self.base.item), len(allowed)
+        if self.is_plain:
+            is_listed[: min(size, num)] &= allowed[:size]
+            is_listed[min(size, num) : size] = False
+        else:
+            is_listed[:size] &= _where(allowed, self.base.item)
+        is_listed[size:] &= _where(allowed, self.tail.item)
+        return is_listed
 
     def all_listed(self) -> np.ndarray:
         """Return all rows that may be found, rising."""
@@ -128,4 +144,11 @@ def _taken(base: np.ndarray, tail: np.ndarray, rows: np.ndarray) -> np.ndarray:
     found = np.empty((len(rows), *base.shape[1:]), base.dtype)
     found[in_base] = base[rows[in_base]]
     found[~in_base] = tail[rows[~in_base] - len(base)]
+    return found
+
+
+def _where(mask: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Return (n,) bool which items a mask names."""
+    found = items < len(mask)
+    found[found] = mask[items[found]]
     return found
