@@ -18,9 +18,12 @@ REQUIRED = ("torch", "numpy", "polars", "pydantic", "safetensors", "tensorboard"
 OPTIONAL = {
     "pandas": "pandas", "pyarrow": "pandas", "fastexcel": "excel",
     "transformers": "text", "tokenizers": "text", "peft": "text", "gguf": "text",
-    "sentencepiece": "text",
+    "sentencepiece": "text", "faiss": "ann",
 }  # fmt: skip
 """Packages that a part needs, and the extra that installs each."""
+
+DISTRIBUTIONS = {"faiss": "faiss-cpu"}
+"""Names on the index that are not those of the packages."""
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -66,7 +69,7 @@ def _version(package: str) -> str | None:
     if importlib.util.find_spec(package) is None:
         return None
     try:
-        return metadata.version(package)
+        return metadata.version(DISTRIBUTIONS.get(package, package))
     except metadata.PackageNotFoundError:
         return "unknown"
 
