@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from penchant.errors import InputError
 from penchant.serving.app import following
 from penchant.serving.app.changing import change_model
 from penchant.serving.app.refusals import RefusedError
+from penchant.serving.app.service import Service
 from penchant.serving.messages import ModelMessage
 
 from .conftest import serving
@@ -133,6 +135,30 @@ def test_a_start_with_another_run_answers_with_that(settings, bundles, tmp_path,
         client.put("/v1/model", json={"path": "first"})
     with serving(settings, run=str(bundles / "second"), **shared) as client:
         assert client.get("/v1/model").json()["model_version"] == versions[1]
+
+
+def test_workers_that_begin_at_once_begin_with_the_same(settings, bundles, tmp_path, versions):
+    shared = {"store": f"sqlite:///{tmp_path}/s.db"}
+    services = [Service(replace(settings, **shared)) for _ in range(4)]
+    together, failed = threading.Barrier(len(services)), []
+
+    def begin(service):
+        together.wait()
+        try:
+            service.start()
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=begin, args=(each,)) for each in services]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(services[0].follower.workers()) == 4
+    assert [each.what for each in services[0].live.store.audit_log()] == ["model"]
+    for service in services:
+        service.close()
 
 
 def test_a_worker_that_ended_is_not_waited_for(settings, bundles, tmp_path, fast):

@@ -29,6 +29,8 @@ NEWEST: Final = 10**6
 FACTORY: Final = "penchant.serving.app.worker:app_from_environment"
 PATIENCE_S: Final = 30
 """How long what was taken up may take when the service ends."""
+HUNG_S: Final = 15
+"""A worker that says nothing for so long is ended and replaced."""
 BACKLOG: Final = 2048
 
 
@@ -183,6 +185,7 @@ def _run(settings: ServeSettings, bound: socket.socket) -> None:
             server_header=False,
             backlog=BACKLOG,
             timeout_graceful_shutdown=PATIENCE_S,
+            timeout_worker_healthcheck=HUNG_S,
         )
         if settings.num_workers > 1:
             _run_several(config, bound)
@@ -203,6 +206,9 @@ def _run_one(config: uvicorn.Config, bound: socket.socket) -> None:
 def _run_several(config: uvicorn.Config, bound: socket.socket) -> None:
     from uvicorn.supervisors import Multiprocess
 
+    from penchant.serving.app.logs import log_in_lines
+
+    log_in_lines(log_requests=True)  # a worker that died is told of here
     Multiprocess(config, sockets=[bound]).run()
 
 

@@ -6,6 +6,7 @@ revision of the document it has come, and when, as a source that is read so far.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from penchant.bundle import Bundle
-from penchant.errors import PenchantError
+from penchant.errors import PenchantError, StaleDocumentError
 from penchant.serving.app.metrics import Metrics
 from penchant.serving.live import Live
 from penchant.stores import Document
@@ -88,21 +89,25 @@ class Follower:
         The run that the command names counts where it is another one than at the last start. Else
         what the model was changed to since then goes on answering.
         """
-        document = self.live.store.get_document(MODEL)
-        version = self.live.model_version
-        if document.content is None or document.content["started_with"] != version:
-            content = {"version": version, "path": str(Path(run).resolve())}
-            kept = self.live.store.put_document(
-                MODEL,
-                {**content, "started_with": version},
-                revision=document.revision,
-                who="penchant serve",
-                time_ms=self.live.now_ms(),
-            )
-            self._revision = kept.revision
+        with contextlib.suppress(StaleDocumentError):  # another worker was first, with the same
+            self._settle(run)
         self.look()
         self.beat()
         self._thread.start()
+
+    def _settle(self, run: str) -> None:
+        """Say which model the service begins with, unless it began so before."""
+        document, version = self.live.store.get_document(MODEL), self.live.model_version
+        if document.content is not None and document.content["started_with"] == version:
+            return
+        content = {"version": version, "path": str(Path(run).resolve()), "started_with": version}
+        self._revision = self.live.store.put_document(
+            MODEL,
+            content,
+            revision=document.revision,
+            who="penchant serve",
+            time_ms=self.live.now_ms(),
+        ).revision
 
     def look(self) -> None:
         """Answer with the model of the document, where that is another one by now."""
