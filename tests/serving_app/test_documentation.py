@@ -15,7 +15,7 @@ from ..serving.world import make_bundle
 from .test_process import served
 
 TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```bash\n(.*?)^```$", TEXT, re.M | re.S)
+BLOCKS = re.findall(r"^```(bash|python)\n(.*?)^```$", TEXT, re.M | re.S)
 FILMS = ("50", "172", "181", "174", "56", "1")
 
 
@@ -31,9 +31,10 @@ def test_every_example_is_answered(tmp_path):
         tools = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         found = {"PENCHANT": service.address, "PATH": tools, "HOME": str(tmp_path)}
         strict = 'set -euo pipefail\ncurl() { command curl --fail-with-body "$@" && echo; }\n'
-        for block in BLOCKS:
+        for language, block in BLOCKS:
+            command = {"bash": ["bash", "-c", strict + block], "python": ["python", "-c", block]}
             done = subprocess.run(
-                ["bash", "-c", strict + block], cwd=tmp_path, env=found, text=True,
+                command[language], cwd=tmp_path, env=found, text=True,
                 capture_output=True, timeout=60,
             )  # fmt: skip
             assert done.returncode == 0, block + done.stdout + done.stderr
