@@ -230,13 +230,18 @@ def show(ways: Mapping[str, Way], user: np.ndarray, slices: Mapping[str, np.ndar
             print(f"  {title:>7}  {told(paired_difference(*both, user[inside]), '+')}")
 
 
-def main() -> None:
-    """Rank and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ways", nargs="+", metavar="NAME=RUN,RUN", help="seeds of one way")
+def asked_for(
+    summary: str, candidates: str = "all", baselines: str = ""
+) -> tuple[dict[str, list[Run]], Asked]:
+    """Return the runs of every way and what is to be compared, from the command line.
+
+    A look at the test part is counted in the runs.
+    """
+    parser = argparse.ArgumentParser(description=summary)
+    parser.add_argument("ways", nargs="+", metavar="NAME=RUN,RUN", help="the runs of one way")
     parser.add_argument("--on", choices=("test", "validation"), default="test")
-    parser.add_argument("--candidates", choices=CHOICES, default="all")
-    parser.add_argument("--baselines", metavar="KIND,KIND", default="", help="stand beside them")
+    parser.add_argument("--candidates", choices=CHOICES, default=candidates)
+    parser.add_argument("--baselines", metavar="KIND,KIND", default=baselines, help="beside them")
     parser.add_argument("--new-item-bonus", type=float, default=0.0, help="in log-odds")
     asked = parser.parse_args()
     runs = {}
@@ -246,13 +251,18 @@ def main() -> None:
             parser.error(f"a way is NAME=RUN,RUN, but is {way!r}")
         runs[name] = [Run(Path(path)) for path in paths.split(",")]
     if asked.on == "test":
-        for each in runs.values():
-            for run in each:
-                run.count_test_look()
+        for run in (run for each in runs.values() for run in each):
+            run.count_test_look()
+    kinds = [kind for kind in asked.baselines.split(",") if kind]
+    part = Part[asked.on.upper()]
+    return runs, Asked(part, asked.candidates, kinds, asked.new_item_bonus)
+
+
+def main() -> None:
+    """Rank and print."""
+    runs, asked = asked_for(__doc__.splitlines()[0])
     with torch.inference_mode():
-        kinds = [kind for kind in asked.baselines.split(",") if kind]
-        part, bonus = Part[asked.on.upper()], asked.new_item_bonus
-        show(*compared(runs, Asked(part, asked.candidates, kinds, bonus)))
+        show(*compared(runs, asked))
 
 
 if __name__ == "__main__":

@@ -10,18 +10,14 @@ the ones behind it, paired over targets.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from compare_runs import Asked, compared
+from compare_runs import Asked, asked_for, compared
 from penchant.evaluation import bootstrap_mean, paired_difference
-from penchant.events import Part
-from penchant.sequences.candidates import CHOICES
 from penchant.training import Run
 from value_of_time import told
 
@@ -57,22 +53,11 @@ def show(values: dict[str, list[np.ndarray]], user: np.ndarray) -> None:
 
 def main() -> None:
     """Rank and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("ways", nargs="+", metavar="NAME=RUN,RUN", help="one run for each draw")
-    parser.add_argument("--on", choices=("test", "validation"), default="test")
-    parser.add_argument("--candidates", choices=CHOICES, default="cold")
-    parser.add_argument("--baselines", metavar="KIND,KIND", default="mean_text,random")
-    asked = parser.parse_args()
-    parts = [way.partition("=") for way in asked.ways]
-    ways = {name: [Run(Path(run)) for run in runs.split(",")] for name, _, runs in parts}
+    ways, asked = asked_for(__doc__.splitlines()[0], "cold", "mean_text,random")
     if len({len(runs) for runs in ways.values()}) > 1:
         sys.exit("Every way needs one run for each draw.")
-    if asked.on == "test":
-        for run in (run for runs in ways.values() for run in runs):
-            run.count_test_look()
-    kinds = [kind for kind in asked.baselines.split(",") if kind]
     with torch.inference_mode():
-        show(*pooled(ways, Asked(Part[asked.on.upper()], asked.candidates, kinds, 0.0)))
+        show(*pooled(ways, asked))
 
 
 if __name__ == "__main__":

@@ -236,9 +236,11 @@ class InterestModel(nn.Module):
         vectors, hidden, encoder = self._encoded(events, state, table, form, looked)
         scored = hidden if self.encoder.is_causal else vectors.x
         attended, attention = self.interest(vectors, scored, state.attention)
-        shown, texts = self._texts(events, state.texts, table)
+        shown, sums = self._texts(events, state.texts, table), state.texts
+        if shown.shape[1]:
+            shown, sums = self.likeness(shown, events.user, events.offsets, sums)
         after = self._next(events, state, encoder, attention, hidden)
-        return Trace(attended, hidden, shown), after._replace(texts=texts)
+        return Trace(attended, hidden, shown), after._replace(texts=sums)
 
     def step(
         self, events: PackedEvents, state: ModelState, table: Table | None = None
@@ -249,7 +251,11 @@ class InterestModel(nn.Module):
         scored = hidden if self.encoder.is_causal else vectors.x
         _, attention = self.interest.step(vectors, scored, state.attention)
         after = self._next(events, state, encoder, attention, hidden)
-        return after._replace(texts=self._texts(events, state.texts, table, is_step=True)[1])
+        texts = self._texts(events, state.texts, table)
+        if texts.shape[1] == 0:
+            return after
+        assert isinstance(self.likeness, TextLikeness), "nothing else keeps sums of texts"
+        return after._replace(texts=self.likeness.step(texts, state.texts))
 
     def trace_of(self, state: ModelState) -> Trace:
         """Return what memories show (N = B)."""
@@ -379,21 +385,16 @@ class InterestModel(nn.Module):
             events.offsets,
         )
 
-    def _texts(
-        self, events: PackedEvents, sums: Tensor, table: Table | None, is_step: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """Return (N, T) the fading texts after each event, and (B, T) those after the last."""
-        index, likeness = events.item_index, self.likeness
-        if not isinstance(likeness, TextLikeness) or not likeness.is_used:
-            return sums.new_zeros(len(index), 0), sums
-        rows = self.beside(index) if table is None else table[index][:, self.width :]
+    def _texts(self, events: PackedEvents, sums: Tensor, table: Table | None) -> Tensor:
+        """Return (N, T) the texts of the events' items; T is 0 where likeness is left out."""
+        rows = None
+        if sums.shape[1]:
+            index = events.item_index
+            rows = self.beside(index) if table is None else table[index][:, self.width :]
         if rows is None or rows.shape[1] == 0:
-            return sums.new_zeros(len(index), 0), sums
-        texts = likeness.texts(rows)
-        if is_step:
-            after = likeness.step(texts, sums)
-            return after, after
-        return likeness(texts, events.user, events.offsets, sums)
+            return sums.new_zeros(events.num_events, 0)
+        assert isinstance(self.likeness, TextLikeness), "nothing else keeps sums of texts"
+        return self.likeness.texts(rows)
 
     def _next(
         self,

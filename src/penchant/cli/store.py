@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,8 +28,7 @@ def stats(url: StoreOption, as_json: JsonOption = False) -> None:
     out = Output(as_json)
     with _opened(url) as store:
         found = store.stats().to_dict()
-    rows = [(name.removeprefix("num_").replace("_", " "), f"{n:,}") for name, n in found.items()]
-    out.table(["what", "how much"], rows, title=blot(url))
+    out.table(["what", "how much"], _rows(found), title=blot(url))
     users, memories = found["num_users"], found["num_memories"]
     if users and found["disk_bytes"]:
         out.line(f"{found['disk_bytes'] / users:,.0f} bytes on disk per user with events")
@@ -99,15 +99,16 @@ def forget(user: UserArgument, url: StoreOption, as_json: JsonOption = False) ->
     out = Output(as_json)
     with _opened(url) as store:
         receipt = store.forget(user, round(time.time() * 1000))
-    rows = [
-        (name.removeprefix("num_").replace("_", " "), f"{count:,}")
-        for name, count in receipt.to_dict().items()
-        if name.startswith("num_")
-    ]
-    out.table(["deleted", "how many"], rows)
+    counts = {name: n for name, n in receipt.to_dict().items() if name.startswith("num_")}
+    out.table(["deleted", "how many"], _rows(counts))
     for place in receipt.not_reached:
         out.line(f"Not reached: {place}")
     out.document(receipt.to_dict())
+
+
+def _rows(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Return counts as rows of a table, by names without `num_`."""
+    return [(name.removeprefix("num_").replace("_", " "), f"{n:,}") for name, n in counts.items()]
 
 
 def _opened(url: str) -> Store:

@@ -2,7 +2,7 @@
 
 What training makes of texts serves the items that it was trained on. The language model's own sense
 of what is alike, left as it is, also serves items that nobody has taken yet. Nothing here is
-trained: three numbers are chosen on validation, after the training.
+trained: four numbers are chosen on validation, after the training.
 """
 
 from __future__ import annotations

@@ -222,8 +222,7 @@ class MixtureItems(ItemEncoder):
     @property
     def tuned(self) -> TunedText | None:
         """The texts, where a language model is trained on them."""
-        found = dict(self.sources.items()).get("text")
-        return found if isinstance(found, TunedText) else None
+        return self.texts if isinstance(self.texts, TunedText) else None
 
     @property
     def is_costly(self) -> bool:

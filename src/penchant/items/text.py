@@ -192,13 +192,15 @@ class TextVectors(ContentSource):
 
     def later_directions(self, given: Tensor) -> Tensor:
         """Return (n, P) `directions` of later items from (n, E) vectors of the language model."""
-        return self.directions(turned(given.to(self.mean.dtype), self.mean, self.turn))
+        return self.directions(self._turned(given))
 
     def later(self, given: Tensor) -> tuple[Tensor, Tensor]:
         """Return vectors of later items from (n, E) vectors of the same language model."""
         known = given.any(1)
-        rows = turned(given.to(self.mean.dtype), self.mean, self.turn)
-        return self.of_turned(rows) * known.unsqueeze(1), known
+        return self.of_turned(self._turned(given)) * known.unsqueeze(1), known
+
+    def _turned(self, given: Tensor) -> Tensor:
+        return turned(given.to(self.mean.dtype), self.mean, self.turn)
 
 
 class TextSource(TextVectors):

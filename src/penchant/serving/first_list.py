@@ -14,6 +14,7 @@ import numpy as np
 from penchant.baselines import SegmentPopular
 from penchant.errors import InputError
 from penchant.events.given import check_given, given_table
+from penchant.policies.diversity import Likeness
 from penchant.serving.ranking import RankedItem, Ranker, best_first, check_k
 
 DIVERSITY: Final = 0.1
@@ -145,14 +146,11 @@ def diversified(
     >>> diversified(np.array([1.0, 0.9, 0.8]), vectors, 2, 0.0).tolist()
     [0, 1]
     """
-    around = vectors - vectors.mean(0, keepdims=True) if len(vectors) else vectors
-    around = around / np.maximum(np.linalg.norm(around, axis=1, keepdims=True), 1e-12)
-    worth = (1 - diversity) * relevance
-    likeness = np.full(len(relevance), -1.0)
+    worth, likeness = (1 - diversity) * relevance, Likeness(vectors, len(vectors))
     chosen: list[int] = []
     while len(chosen) < min(k, len(relevance)):
-        value = worth - diversity * likeness
+        value = worth - diversity * likeness.costs()
         value[chosen] = -np.inf
         chosen.append(int(value.argmax()))
-        likeness = np.maximum(likeness, around @ around[chosen[-1]])
+        likeness.take(chosen[-1])
     return np.array(chosen, np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from penchant.config import Config, TextSettings
+from penchant.config import Config, TextSettings, mixes_texts
 from penchant.errors import ConfigError, EnvironmentFault
 from penchant.events import PreparedData
 from penchant.items import (
@@ -31,8 +31,7 @@ Told = Callable[[str], None]
 
 def reads_text(config: Config) -> bool:
     """Tell whether the items of a configuration are read by their texts."""
-    settings = config.items.settings
-    return "text" in settings.get("sources", ()) or settings.get("start_from_text", False)
+    return mixes_texts(config) or config.items.settings.get("start_from_text", False)
 
 
 def reads_graph(config: Config) -> bool:

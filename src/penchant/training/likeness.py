@@ -127,6 +127,7 @@ class _Figures:
         profiles = Profiles.of(data.user_features) if model.profile.is_read else None
         self.ranker = ModelRanker(model, roles=roles, profiles=profiles)
         self.likeness = likeness
+        self._found: dict[tuple[str, str, tuple[float, ...]], float] = {}
         log = roles.with_targets(data.log)
         is_trained = model.items.is_trained(None).cpu().numpy()
         self.candidates = {"warm": is_trained, "cold": ~is_trained, "all": None}
@@ -144,7 +145,14 @@ class _Figures:
         return int((self.logs[which].part == Part.VALIDATION).sum())
 
     def __call__(self, of: str, among: str, numbers: tuple[float, float, float, float]) -> float:
-        """Return the metric of targets among items with these numbers, but for those given."""
-        self.likeness.choose(*numbers)
-        rank = validation_ranks(self.ranker, self.logs[of], self.config, self.candidates[among])
-        return mean_metrics(rank, (METRIC,))[METRIC]
+        """Return the metric of targets among items with these numbers, but for those given.
+
+        What was looked at once is not ranked again.
+        """
+        asked = of, among, numbers
+        if asked not in self._found:
+            self.likeness.choose(*numbers)
+            log, candidates = self.logs[of], self.candidates[among]
+            rank = validation_ranks(self.ranker, log, self.config, candidates)
+            self._found[asked] = mean_metrics(rank, (METRIC,))[METRIC]
+        return self._found[asked]

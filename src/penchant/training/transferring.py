@@ -169,7 +169,7 @@ def text_of(source: Bundle) -> TextTable | None:
     With the weights of the language model, where these were trained.
     """
     items = source.model.items
-    texts = dict(items.sources.items()).get("text") if isinstance(items, MixtureItems) else None
+    texts = items.texts if isinstance(items, MixtureItems) else None
     if not isinstance(texts, TextSource):
         return None
     settings = source.config.text

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from penchant.serving.app.calls import Call, checked_list
-from penchant.serving.app.handle_users import attributes_of
+from penchant.serving.app.handle_users import attributes_of, without_null
 from penchant.serving.app.refusals import RefusedError
 from penchant.serving.app.replies import Reply, json_reply
 from penchant.serving.item_listing import find_item, list_items
@@ -43,8 +43,7 @@ def put_items(service: Service, call: Call) -> Reply:
 
 def put_item(service: Service, call: Call) -> Reply:
     """Put an item: `PUT /v1/items/{item_id}`."""
-    given = attributes_of(call, "item_id")
-    kept = {name: entry for name, entry in given.items() if entry is not None}
+    kept = without_null(attributes_of(call, "item_id"))
     result = service.live.put_item({**kept, "item_id": call.ids["item_id"]})
     return json_reply(asdict(result))
 
@@ -70,7 +69,4 @@ def similar(service: Service, call: Call) -> Reply:
 
 
 def _given(item: ItemMessage) -> dict[str, Any]:
-    """Return an item as the engine takes it; what is null is not there."""
-    attributes = item.model_extra or {}
-    kept = {name: entry for name, entry in attributes.items() if entry is not None}
-    return {**kept, "item_id": item.item_id}
+    return {**without_null(item.model_extra or {}), "item_id": item.item_id}

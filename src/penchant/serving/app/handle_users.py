@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -40,8 +41,7 @@ def get_user(service: Service, call: Call) -> Reply:
 def put_user(service: Service, call: Call) -> Reply:
     """Keep attributes in place of those before: `PUT /v1/users/{user_id}`."""
     given = attributes_of(call, "user_id")
-    kept = {name: entry for name, entry in given.items() if entry is not None}
-    service.live.put_user(call.ids["user_id"], kept)
+    service.live.put_user(call.ids["user_id"], without_null(given))
     return get_user(service, call)
 
 
@@ -99,6 +99,11 @@ def attributes_of(call: Call, id_name: str) -> dict[str, Any]:
         return _ATTRIBUTES.validate_python(given)
     except ValidationError as error:
         raise RefusedError(422, "bad_value", said_of(error)) from None
+
+
+def without_null(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes as the engine takes them; what is null is not there."""
+    return {name: entry for name, entry in attributes.items() if entry is not None}
 
 
 def told_event(event: LoggedEvent) -> dict[str, Any]:
