@@ -110,11 +110,6 @@ def test_what_was_taken_up_when_the_signal_came_is_answered_and_kept(run, tmp_pa
         assert counts == [NUM_SENT // 9 + 1] * 4
 
 
-@pytest.mark.xfail(
-    raises=TimeoutError,
-    strict=False,
-    reason="on a machine under load a request has once hung while the second worker started",
-)
 @pytest.mark.timeout(180)
 def test_two_workers_answer_as_one(run, bundles, tmp_path):
     arguments = ("--store", "sqlite:///s.db", "--workers", 2, "--models-dir", bundles)
